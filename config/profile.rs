@@ -1,0 +1,68 @@
+//! A named set of limits, sandbox and restart policy.
+
+use crate::{ByteSize, Limits, Restart};
+
+/// Whether the evaluations of a worker build on each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// They do (a notebook): after a restart, waiting callers are told that the state is lost.
+    Kept,
+    /// They do not (a pool of functions): after a restart, waiting evaluations go on.
+    None,
+}
+
+/// What happens to a leased worker when its lease ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnReturn {
+    /// Its process is ended; the next lease has a new one.
+    Recycle,
+    /// Its runtime drops all state; the process stays.
+    Reset,
+    /// Nothing: the next lease finds what was left.
+    Keep,
+}
+
+/// How the two ends of a worker's control channel wait for each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    /// They block at once.
+    Normal,
+    /// They spin for a short adaptive time before they block, as long as a core is idle.
+    Low,
+}
+
+/// What the launcher puts in place before a worker process runs any code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sandbox {
+    /// Names of environment variables that a worker process inherits; all others are removed.
+    pub environment: Vec<String>,
+    /// Open files (`RLIMIT_NOFILE`).
+    pub open_files: Option<u64>,
+    /// Size of any file it writes (`RLIMIT_FSIZE`).
+    pub file_size: Option<ByteSize>,
+    /// Private writable memory of one process (`RLIMIT_DATA`).
+    pub data: Option<ByteSize>,
+    /// Size of a core dump (`RLIMIT_CORE`).
+    pub core: ByteSize,
+    /// Size of the main thread's stack (`RLIMIT_STACK`).
+    pub stack: ByteSize,
+    /// Mechanisms that must be in place: where one is missing, the worker is refused.
+    pub require: Vec<String>,
+}
+
+/// A named set of limits, sandbox and restart policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// Whether evaluations build on each other.
+    pub state: State,
+    /// What happens to a worker when its lease ends.
+    pub on_return: OnReturn,
+    /// How the control channel waits.
+    pub latency: Latency,
+    /// What one evaluation and one worker may use.
+    pub limits: Limits,
+    /// What the launcher puts in place.
+    pub sandbox: Sandbox,
+    /// What happens after an end.
+    pub restart: Restart,
+}

@@ -1,0 +1,3 @@
+//! What runs inside a worker process.
+
+mod runtime;
