@@ -32,11 +32,11 @@ pub trait Evaluator: 'static {
     /// The value has more bytes than a message may have.
     fn channel(&mut self, name: &str, message: ChannelMessage) -> Result<(), TooLarge>;
 
-    /// Ends the process and everything that it started. [`Event::Exited`] follows.
-    fn stop(&mut self, how: Stop);
+    /// Ends the process and everything that it started. [`Event::Exited`] follows. Dropping the evaluator kills them too.
+    fn stop(&mut self, how: Force);
 
-    /// Asks for one [`Event::Sampled`] after this long. A later call replaces an earlier one.
-    fn sample_in(&mut self, delay: Duration);
+    /// Asks for one [`Event::Sampled`] soon.
+    fn sample(&mut self);
 }
 
 /// What a worker process is started with.
@@ -52,7 +52,7 @@ pub struct Launch {
 
 /// How hard a process is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stop {
+pub enum Force {
     /// It is asked to leave when it has ended what it runs.
     Ask,
     /// SIGTERM.
@@ -159,14 +159,26 @@ pub struct Exit {
     pub violation: Option<String>,
     /// Why it could not be started.
     pub start_failure: Option<String>,
-    /// The last evaluation that it began, where it is known. All later ones never reached the code.
-    pub last_begun: Option<EvalId>,
+    /// The last evaluation that it began. All later ones never reached the code.
+    pub last_begun: LastBegun,
     /// The most memory it used.
     pub peak_memory: ByteSize,
     /// CPU time of it and its children.
     pub cpu: Duration,
     /// The last that it wrote to standard error.
     pub stderr: String,
+}
+
+/// What is known of the last evaluation that a process began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LastBegun {
+    /// It cannot say: everything that was sent may have run.
+    #[default]
+    Unknown,
+    /// It began none.
+    Nothing,
+    /// This one.
+    Was(EvalId),
 }
 
 /// Where an evaluator says what happened. It belongs to one epoch and one thread.

@@ -61,6 +61,8 @@ pub enum Asked {
     Evaluations,
     /// Its lease ended, and its profile recycles.
     Lease,
+    /// Somebody asked for a fresh process.
+    Restart,
     /// The registry is shutting down.
     Shutdown,
 }

@@ -2,14 +2,38 @@
 //! decisions beside them. Knows no file, socket, process, language or byte format: the world comes in through the
 //! [`Evaluator`] trait.
 
+mod channel;
+mod core;
+mod ending;
+mod evaluation;
 mod evaluator;
 mod exit;
+mod intake;
+mod journal;
+mod lifecycle;
+mod limits;
+mod line;
+mod messages;
 mod outcome;
 mod request;
+mod restart;
+mod spec;
+mod supervisor;
 mod value;
+mod worker;
 
-pub use evaluator::{ChannelMessage, Evaluator, Event, Events, Exit, Launch, Reply, ReplyResult, Stop, TooLarge};
+pub use channel::{Channel, ChannelError};
+pub use evaluation::{EvalResult, Evaluation};
+pub use evaluator::{
+    ChannelMessage, Evaluator, Event, Events, Exit, Force, LastBegun, Launch, Reply, ReplyResult, TooLarge,
+};
 pub use exit::{Asked, Cause, Clock, Enforcer, ExitReport, ExitStatus};
+pub use journal::{Counter, Counters, Journal, Subscription, WorkerEvent};
+pub use lifecycle::Transition;
+pub use messages::{Clean, EvalOptions, Evaluate, GetStatus, Interrupt, Recycle, Reset, Start, Stop};
 pub use outcome::{EvalError, Interrupter, NotStarted, Outcome, Printed, Raised, Usage, Warning};
 pub use request::{Call, Capabilities, Code, EvalId, Job, Request, Stream};
+pub use spec::{EvaluatorFactory, Phase, WorkerSpec, WorkerStatus};
+pub use supervisor::Supervisor;
 pub use value::{Array, BigInt, Element, Handle, Value};
+pub use worker::Worker;

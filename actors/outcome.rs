@@ -104,14 +104,8 @@ impl Interrupter {
     fn suffix(self) -> String {
         match self {
             Self::Caller => String::new(),
-            Self::TimeLimit {
-                limit,
-                clock: Clock::Wall,
-            } => format!(" at its time limit of {limit:?}"),
-            Self::TimeLimit {
-                limit,
-                clock: Clock::Cpu,
-            } => format!(" at its CPU time limit of {limit:?}"),
+            Self::TimeLimit { limit, clock: Clock::Wall } => format!(" at its time limit of {limit:?}"),
+            Self::TimeLimit { limit, clock: Clock::Cpu } => format!(" at its CPU time limit of {limit:?}"),
         }
     }
 }

@@ -88,11 +88,7 @@ impl Element {
 impl Array {
     /// Packs `data`, or gives it back when its length is not a multiple of the element's width.
     pub fn new(element: Element, data: Bytes) -> Result<Self, Bytes> {
-        if data.len().is_multiple_of(element.width()) {
-            Ok(Self { element, data })
-        } else {
-            Err(data)
-        }
+        if data.len().is_multiple_of(element.width()) { Ok(Self { element, data }) } else { Err(data) }
     }
 
     /// The type of the elements.

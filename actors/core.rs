@@ -1,0 +1,425 @@
+//! What a supervisor does: it turns messages and what the evaluator says into events for
+//! [`lifecycle`](crate::lifecycle), and carries out the effects. It decides nothing itself.
+//!
+//! It is shared between the actor, the evaluator's [`Events`] and one timer, all on one thread. A panic in any of them
+//! ends all: [`Core::enter`] sees to it, and dropping the core ends the process and answers every caller.
+
+use std::{
+    cell::RefCell,
+    collections::HashMap,
+    hash::{BuildHasherDefault, DefaultHasher, RandomState},
+    panic::{AssertUnwindSafe, catch_unwind},
+    rc::{Rc, Weak},
+    sync::{Arc, atomic::Ordering},
+    time::{Instant, SystemTime},
+};
+
+use actix_rt::task::JoinHandle;
+use oast_config::{ByteSize, Limits};
+use tracing::debug;
+
+use crate::{
+    Cause, ChannelMessage, Counters, EvalError, EvalId, Evaluator, Event as EvaluatorEvent, Events, ExitReport, Force,
+    Interrupter, Journal, Launch, NotStarted, Outcome, Phase, Reply, ReplyResult, Request, Transition, Warning,
+    WorkerSpec, WorkerStatus,
+    channel::Endpoint,
+    evaluation::Completer,
+    lifecycle::{Effect, Event, Lifecycle, State},
+    line::{InterruptReason, Submission},
+    messages::Submit,
+};
+
+/// What one supervisor owns.
+pub(crate) struct Core {
+    pub(crate) spec: WorkerSpec,
+    lifecycle: Lifecycle,
+    evaluator: Box<dyn Evaluator>,
+    pending: HashMap<EvalId, Pending, BuildHasherDefault<DefaultHasher>>,
+    channels: HashMap<Arc<str>, Endpoint>,
+    /// Channel messages from before the process said hello.
+    early: Vec<(Arc<str>, ChannelMessage)>,
+    effects: Vec<Effect>,
+    timer: Option<(Instant, JoinHandle<()>)>,
+    pub(crate) journal: Journal,
+    pub(crate) counters: Arc<Counters>,
+    dice: RandomState,
+    pid: u32,
+    me: Weak<RefCell<Core>>,
+    /// Ends the actor after a panic outside its own handlers.
+    on_panic: Rc<dyn Fn()>,
+}
+
+/// An evaluation that did not end yet.
+struct Pending {
+    request: Request,
+    completer: Completer,
+    warnings: Vec<Warning>,
+    since: Instant,
+}
+
+impl Core {
+    pub(crate) fn new(
+        spec: WorkerSpec,
+        journal: Journal,
+        counters: Arc<Counters>,
+        on_panic: Rc<dyn Fn()>,
+    ) -> Rc<RefCell<Self>> {
+        let lifecycle = Lifecycle::new(spec.name.clone(), spec.profile.clone(), Instant::now());
+        Rc::new_cyclic(|me| {
+            RefCell::new(Self {
+                evaluator: spec.evaluator.make(),
+                spec,
+                lifecycle,
+                pending: HashMap::default(),
+                channels: HashMap::new(),
+                early: Vec::new(),
+                effects: Vec::new(),
+                timer: None,
+                journal,
+                counters,
+                dice: RandomState::new(),
+                pid: 0,
+                me: me.clone(),
+                on_panic,
+            })
+        })
+    }
+
+    /// Runs `act` on the core. A panic ends the supervisor, and the panic goes no further.
+    pub(crate) fn enter(core: &Rc<RefCell<Self>>, act: impl FnOnce(&mut Self)) {
+        let acted = catch_unwind(AssertUnwindSafe(|| act(&mut core.borrow_mut())));
+        if acted.is_err() {
+            let on_panic = core.borrow().on_panic.clone();
+            on_panic();
+        }
+    }
+
+    pub(crate) fn submit(&mut self, submit: Submit) {
+        let Submit { id, request, options, completer } = submit;
+        let now = Instant::now();
+        let limits: &Limits = &self.spec.profile.limits;
+        let submission = Submission {
+            id,
+            wall_time: options.wall_time.or(limits.wall_time),
+            since: now,
+            start_by: options.queue_time.or(limits.queue_time).map(|time| now + time),
+        };
+        let seen = completer.seen.load(Ordering::Relaxed);
+        self.counters.submitted.add(1);
+        self.pending.insert(id, Pending { request, completer, warnings: Vec::new(), since: now });
+        self.on(Event::Submit { submission, seen }, now);
+    }
+
+    /// Lets the lifecycle decide, and does what it says.
+    pub(crate) fn act(&mut self, event: Event) {
+        self.on(event, Instant::now());
+    }
+
+    fn on(&mut self, event: Event, now: Instant) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.lifecycle.on(event, now, &mut effects);
+        for effect in effects.drain(..) {
+            self.carry_out(effect);
+        }
+        self.effects = effects;
+        self.arm_timer();
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Send(id) => self.send(id),
+            // An answer that came with no reply in hand: the reply is delivered where it arrives.
+            Effect::Deliver(_, _) => {}
+            Effect::Launch { epoch } => self.launch(epoch),
+            Effect::Interrupt(id) => {
+                self.counters.interrupts.add(1);
+                self.evaluator.interrupt(id);
+            }
+            Effect::Stop(how) => self.evaluator.stop(how),
+            Effect::Clean => self.evaluator.reset(),
+            Effect::Sample => self.evaluator.sample(),
+            Effect::Refuse(id, refusal) => self.refuse(id, refusal),
+            Effect::Lose(id, report) => self.lose(id, report),
+            Effect::Warn(id, warning) => {
+                if let Some(pending) = self.pending.get_mut(&id) {
+                    pending.warnings.push(warning);
+                }
+            }
+            Effect::Note(transition) => self.note(transition),
+        }
+    }
+
+    fn send(&mut self, id: EvalId) {
+        let Some(pending) = self.pending.get(&id) else { return };
+        if let Err(too_large) = self.evaluator.evaluate(id, &pending.request) {
+            let refusal = NotStarted::TooLarge { size: too_large.size, limit: too_large.limit };
+            self.finish(id, Err(refusal.into()));
+            self.later(Event::Replied(id));
+        }
+    }
+
+    /// Lets the lifecycle see an event after the one that it is deciding now.
+    fn later(&self, event: Event) {
+        let me = self.me.clone();
+        drop(actix_rt::spawn(async move {
+            if let Some(core) = me.upgrade() {
+                Self::enter(&core, |core| core.act(event));
+            }
+        }));
+    }
+
+    fn launch(&mut self, epoch: u64) {
+        let launch = Launch { worker: self.spec.name.to_string(), epoch, profile: self.spec.profile.clone() };
+        let me = self.me.clone();
+        self.counters.starts.add(1);
+        let events = Events::new(move |event| {
+            if let Some(core) = me.upgrade() {
+                Self::enter(&core, |core| core.hear(epoch, event));
+            }
+        });
+        self.evaluator.start(launch, events);
+    }
+
+    /// Something happened to the process of an epoch. Of one that is gone, nothing is believed.
+    fn hear(&mut self, epoch: u64, event: EvaluatorEvent) {
+        if epoch != self.lifecycle.epoch {
+            return;
+        }
+        match event {
+            EvaluatorEvent::Replied(id, reply) => self.replied(id, reply),
+            EvaluatorEvent::Suspended(id) => self.act(Event::Suspended(id)),
+            EvaluatorEvent::Printed { id, stream, bytes } => {
+                self.counters.output_bytes.add(bytes.len() as u64);
+                if let Some(pending) = id.and_then(|id| self.pending.get_mut(&id)) {
+                    pending.completer.print(stream, bytes);
+                } else {
+                    self.journal.printed(&self.spec, epoch, stream, bytes);
+                }
+            }
+            EvaluatorEvent::Channel(name, message) => self.channel_heard(&name, message),
+            EvaluatorEvent::Ready { pid, capabilities } => {
+                self.pid = pid;
+                self.act(Event::Ready(capabilities));
+                for (name, message) in std::mem::take(&mut self.early) {
+                    self.channel_say(&name, message);
+                }
+            }
+            EvaluatorEvent::Reset => self.act(Event::Cleaned),
+            EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
+            EvaluatorEvent::Exited(exit) => {
+                self.close_channels();
+                let dice = self.roll(epoch);
+                self.act(Event::Exited { exit, dice, at: SystemTime::now() });
+            }
+        }
+    }
+
+    /// The one place where an answer of the process becomes the caller's.
+    fn replied(&mut self, id: EvalId, reply: Reply) {
+        let now = Instant::now();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.lifecycle.on(Event::Replied(id), now, &mut effects);
+        let mut reply = Some(reply);
+        for effect in effects.drain(..) {
+            match (effect, reply.take()) {
+                (Effect::Deliver(id, reason), Some(reply)) => self.deliver(id, reason, reply),
+                (effect, unused) => {
+                    reply = unused;
+                    self.carry_out(effect);
+                }
+            }
+        }
+        self.effects = effects;
+        self.arm_timer();
+    }
+
+    fn deliver(&mut self, id: EvalId, reason: Option<InterruptReason>, reply: Reply) {
+        let Some(pending) = self.pending.remove(&id) else { return };
+        let epoch = self.lifecycle.epoch;
+        let result = match reply.result {
+            ReplyResult::Value(value) => Ok(Ok(value)),
+            ReplyResult::Raised(raised) => Ok(Err(raised)),
+            ReplyResult::Interrupted => Err(self.interrupted(reason, pending.since)),
+            ReplyResult::Unsupported => Err(NotStarted::Unsupported("do this").into()),
+        };
+        debug!(worker = %self.spec.name, epoch, evaluation = %id, "evaluation ended");
+        let outcome = result.map(|result| Outcome {
+            text: text(&result, reply.text),
+            result,
+            output: Vec::new(),
+            output_dropped: pending.completer.output_dropped,
+            warnings: pending.warnings,
+            usage: reply.usage,
+            epoch,
+        });
+        self.counters.ended.add(1);
+        pending.completer.seen.store(epoch, Ordering::Relaxed);
+        pending.completer.complete(outcome);
+    }
+
+    /// The process says that an evaluation was interrupted; only this side knows why.
+    fn interrupted(&mut self, reason: Option<InterruptReason>, since: Instant) -> EvalError {
+        let by = match reason {
+            Some(InterruptReason::By(by)) => by,
+            Some(InterruptReason::Waited) => return NotStarted::Deadline { waited: since.elapsed() }.into(),
+            None => Interrupter::Caller,
+        };
+        if let Interrupter::TimeLimit { limit, clock } = by {
+            self.note(Transition::LimitHit(Cause::TimeLimit { limit, clock }));
+        }
+        EvalError::Interrupted(by)
+    }
+
+    fn finish(&mut self, id: EvalId, result: Result<Outcome, EvalError>) {
+        if let Some(pending) = self.pending.remove(&id) {
+            self.counters.ended.add(1);
+            pending.completer.complete(result);
+        }
+    }
+
+    fn refuse(&mut self, id: EvalId, refusal: NotStarted) {
+        self.counters.refused.add(1);
+        if let (NotStarted::Restarted { epoch, .. }, Some(pending)) = (&refusal, self.pending.get(&id)) {
+            pending.completer.seen.store(*epoch, Ordering::Relaxed);
+        }
+        self.finish(id, Err(refusal.into()));
+    }
+
+    fn lose(&mut self, id: EvalId, report: Arc<ExitReport>) {
+        self.counters.lost.add(1);
+        if let Some(pending) = self.pending.get(&id) {
+            // The caller is told with this very answer: its next evaluation may run against a blank process.
+            pending.completer.seen.store(report.epoch + 1, Ordering::Relaxed);
+        }
+        self.finish(id, Err(EvalError::Lost(report)));
+    }
+
+    fn note(&mut self, transition: Transition) {
+        self.counters.count(&transition);
+        self.journal.note(&self.spec, self.lifecycle.epoch, transition);
+    }
+
+    fn roll(&self, epoch: u64) -> f64 {
+        use std::hash::BuildHasher;
+        let bits = self.dice.hash_one(epoch) >> 11;
+        bits as f64 / (1_u64 << 53) as f64
+    }
+
+    /// One timer serves all deadlines. It is set anew only for an earlier one: most deadlines are met long before.
+    fn arm_timer(&mut self) {
+        let Some(wake) = self.lifecycle.wake else { return };
+        if self.timer.as_ref().is_some_and(|(armed, _)| *armed <= wake) {
+            return;
+        }
+        let me = self.me.clone();
+        let task = actix_rt::spawn(async move {
+            actix_rt::time::sleep_until(wake.into()).await;
+            if let Some(core) = me.upgrade() {
+                Self::enter(&core, |core| {
+                    core.timer = None;
+                    core.act(Event::Tick);
+                });
+            }
+        });
+        if let Some((_, old)) = self.timer.replace((wake, task)) {
+            old.abort();
+        }
+    }
+
+    pub(crate) fn status(&self) -> WorkerStatus {
+        let lifecycle = &self.lifecycle;
+        WorkerStatus {
+            name: self.spec.name.clone(),
+            tenant: self.spec.tenant.clone(),
+            phase: Phase::of(&lifecycle.state, !lifecycle.line.sent().is_empty()),
+            epoch: lifecycle.epoch,
+            pid: if matches!(lifecycle.state, State::Running(_) | State::Stopping(_)) { self.pid } else { 0 },
+            waiting: lifecycle.line.waiting().len(),
+            running: lifecycle.line.sent().len(),
+            memory: lifecycle.used,
+            history: lifecycle.history.iter().cloned().collect(),
+        }
+    }
+}
+
+/// Channels: see [`channel`](crate::channel).
+impl Core {
+    pub(crate) fn open_channel(&mut self, name: Arc<str>, endpoint: Endpoint, capacity: u32) {
+        if let Some(old) = self.channels.insert(name.clone(), endpoint) {
+            old.close();
+        }
+        self.channel_say(&name, ChannelMessage::Open { capacity });
+        self.act(Event::Start);
+    }
+
+    pub(crate) fn channel_say(&mut self, name: &Arc<str>, message: ChannelMessage) {
+        if !matches!(self.lifecycle.state, State::Running(_)) {
+            return self.early.push((name.clone(), message));
+        }
+        let closes = message == ChannelMessage::Close;
+        let too_large = self.evaluator.channel(name, message).is_err();
+        if (closes || too_large)
+            && let Some(endpoint) = self.channels.remove(name)
+        {
+            endpoint.close();
+        }
+    }
+
+    fn channel_heard(&mut self, name: &str, message: ChannelMessage) {
+        let Some(endpoint) = self.channels.get(name) else {
+            return;
+        };
+        let closes = message == ChannelMessage::Close;
+        if let Err(violation) = endpoint.hear(message) {
+            let mut effects = Vec::new();
+            self.lifecycle.enforce(Cause::Protocol(violation.to_owned()), Instant::now(), &mut effects);
+            effects.into_iter().for_each(|effect| self.carry_out(effect));
+            return self.arm_timer();
+        }
+        if closes {
+            self.channels.remove(name);
+        }
+    }
+
+    fn close_channels(&mut self) {
+        self.early.clear();
+        for (_, endpoint) in self.channels.drain() {
+            endpoint.close();
+        }
+    }
+}
+
+/// The supervisor is gone: its evaluator ends the process as it is dropped, and here every caller gets its answer.
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Some((_, timer)) = self.timer.take() {
+            timer.abort();
+        }
+        self.close_channels();
+        self.evaluator.stop(Force::Kill);
+        let lost = Arc::new(ExitReport {
+            worker: self.spec.name.to_string(),
+            epoch: self.lifecycle.epoch,
+            pid: self.pid,
+            cause: Cause::SupervisorLost,
+            status: None,
+            peak_memory: ByteSize::default(),
+            cpu: std::time::Duration::ZERO,
+            wall: std::time::Duration::ZERO,
+            stderr: String::new(),
+            at: SystemTime::now(),
+        });
+        let sent: Vec<EvalId> = self.lifecycle.line.sent().iter().map(|sent| sent.submission.id).collect();
+        for id in sent {
+            self.finish(id, Err(EvalError::Lost(lost.clone())));
+        }
+    }
+}
+
+fn text(result: &Result<crate::Value, crate::Raised>, text: Option<String>) -> String {
+    match (text, result) {
+        (Some(text), _) => text,
+        (None, Ok(value)) => format!("{value:?}"),
+        (None, Err(raised)) => raised.to_string(),
+    }
+}

@@ -1,0 +1,49 @@
+//! The door to one worker: it names evaluations and refuses more of them than may wait. It stands before the mailbox,
+//! because an actix mailbox bounds nothing.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use crate::{
+    Counters, EvalId, NotStarted,
+    evaluation::{Completer, Reply},
+};
+
+/// The door to one worker. Its supervisors, one after another, and all handles share it.
+#[derive(Debug)]
+pub(crate) struct Intake {
+    next_id: AtomicU64,
+    /// How many evaluations did not end yet.
+    load: Arc<AtomicUsize>,
+    /// How many may wait.
+    limit: usize,
+    /// How much one may print.
+    output: u64,
+    counters: Arc<Counters>,
+}
+
+impl Intake {
+    pub(crate) fn new(limits: &oast_config::Limits, counters: Arc<Counters>) -> Self {
+        let (limit, output) = (limits.queue, limits.output.get());
+        Self { next_id: AtomicU64::new(1), load: Arc::default(), limit, output, counters }
+    }
+
+    pub(crate) fn next_id(&self) -> EvalId {
+        EvalId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Lets one evaluation in, or answers it that the worker is busy.
+    pub(crate) fn admit(&self, reply: Reply, seen: Arc<AtomicU64>) -> Result<Completer, NotStarted> {
+        // The one that runs does not wait, so there may be one more than may wait.
+        let before = self.load.fetch_add(1, Ordering::Acquire);
+        let completer = Completer::new(reply, self.load.clone(), seen, self.output);
+        if before <= self.limit {
+            return Ok(completer);
+        }
+        self.counters.refused.add(1);
+        completer.complete(Err(NotStarted::Busy { limit: self.limit }.into()));
+        Err(NotStarted::Busy { limit: self.limit })
+    }
+}

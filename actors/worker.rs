@@ -1,0 +1,243 @@
+//! The handle that a caller holds. It goes straight to the worker's supervisor, from any thread and any runtime.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use actix::{Addr, Handler, Message, Recipient, dev::ToEnvelope};
+
+use crate::{
+    Asked, Channel, ChannelMessage, Code, EvalId, EvalOptions, Evaluate, Evaluation, Job, Journal, NotStarted, Request,
+    Transition, WorkerStatus,
+    channel::Endpoint,
+    evaluation::Reply,
+    intake::Intake,
+    journal::Subscription,
+    messages::{self, ChannelSays, GetStatus, Interrupt, OpenChannel, Submit},
+    spec::WorkerSpec,
+    supervisor::Supervisor,
+};
+
+/// A handle on a worker. Clones are other callers of the same worker.
+///
+/// Dropping it does nothing to the worker. If the worker's process is replaced and its state is kept (see
+/// [`State`](oast_config::State)), each handle is told once, by [`NotStarted::Restarted`] or by
+/// [`EvalError::Lost`](crate::EvalError::Lost), before anything that it submits runs against the new process.
+pub struct Worker {
+    shared: Arc<Shared>,
+    /// The epoch that this caller knows of.
+    seen: Arc<AtomicU64>,
+}
+
+/// What all handles of one worker share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) spec: WorkerSpec,
+    /// Replaced when a supervisor that panicked is replaced.
+    address: RwLock<Addr<Supervisor>>,
+    intake: Arc<Intake>,
+    journal: Journal,
+}
+
+impl Worker {
+    pub(crate) fn new(spec: WorkerSpec, address: Addr<Supervisor>, intake: Arc<Intake>, journal: Journal) -> Self {
+        let shared = Shared { spec, address: RwLock::new(address), intake, journal };
+        Self { shared: Arc::new(shared), seen: Arc::default() }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.shared.spec.name
+    }
+
+    /// Evaluates code and brings its value back.
+    pub fn eval(&self, code: impl Into<Code>) -> Evaluation {
+        self.submit(Request { job: Job::Code(code.into()), fetch: true }, EvalOptions::default())
+    }
+
+    /// Evaluates code whose value stays in the worker.
+    pub fn run(&self, code: impl Into<Code>) -> Evaluation {
+        self.submit(Request { job: Job::Code(code.into()), fetch: false }, EvalOptions::default())
+    }
+
+    /// Evaluates code and lets nobody know how it ends.
+    ///
+    /// # Errors
+    /// The queue is full, or the supervisor gone.
+    pub fn tell(&self, code: impl Into<Code>) -> Result<(), NotStarted> {
+        let request = Request { job: Job::Code(code.into()), fetch: false };
+        self.send_submission(self.shared.intake.next_id(), request, EvalOptions::default(), Reply::Nobody)
+    }
+
+    /// Evaluates a request with limits of its own.
+    pub fn submit(&self, request: Request, options: EvalOptions) -> Evaluation {
+        let id = self.shared.intake.next_id();
+        let (evaluation, reply) = Evaluation::new(id, self.same_caller());
+        // A refusal answers through the reply, as every other end does.
+        drop(self.send_submission(id, request, options, reply));
+        evaluation
+    }
+
+    /// Ends the running evaluation. Does nothing when none runs.
+    pub fn interrupt(&self) {
+        self.say(Interrupt(None));
+    }
+
+    pub(crate) fn interrupt_one(&self, id: EvalId) {
+        self.say(Interrupt(Some(id)));
+    }
+
+    /// Opens a channel to the code in the worker, with room for `capacity` values in each direction. It lives as long as
+    /// the worker's process; opening the same name again closes the older one.
+    ///
+    /// # Errors
+    /// The supervisor is gone.
+    pub fn channel(&self, name: &str, capacity: u32) -> Result<Channel, NotStarted> {
+        let name: Arc<str> = name.into();
+        let endpoint = Endpoint::new(capacity);
+        self.send(OpenChannel { name: name.clone(), endpoint: endpoint.clone(), capacity })?;
+        Ok(Channel::new(name, self.same_caller(), endpoint))
+    }
+
+    /// Stops the worker for good: its process is asked to leave, and ended if it does not. Waits until it is gone.
+    pub async fn stop(&self) {
+        self.stop_and_wait(messages::Stop { why: Asked::Stop, finish: None }).await;
+    }
+
+    /// Stops the worker for good once everything submitted has ended, at the latest after `finish`.
+    pub async fn drain(&self, finish: Duration) {
+        self.stop_and_wait(messages::Stop { why: Asked::Stop, finish: Some(finish) }).await;
+    }
+
+    /// Kills the worker's process and stops the worker for good. Waits until it is gone.
+    pub async fn kill(&self) {
+        self.stop_and_wait(messages::Stop { why: Asked::Kill, finish: None }).await;
+    }
+
+    /// Replaces the worker's process by a fresh one. What runs is lost.
+    pub fn restart(&self) {
+        self.say(messages::Recycle(Asked::Restart));
+    }
+
+    /// Lets a broken or stopped worker start again.
+    pub fn reset(&self) {
+        self.say(messages::Reset);
+    }
+
+    /// Starts the worker's process now rather than with the first evaluation.
+    pub fn start(&self) {
+        self.say(messages::Start);
+    }
+
+    /// Where the worker is in its life. `None` when its supervisor is gone.
+    pub async fn status(&self) -> Option<Arc<WorkerStatus>> {
+        self.address().send(GetStatus).await.ok()
+    }
+
+    /// The worker as other actors know it.
+    pub fn recipient(&self) -> Recipient<Evaluate> {
+        self.address().recipient()
+    }
+
+    /// The events of all workers of this worker's registry; see [`Subscription`].
+    pub fn events(&self) -> Subscription {
+        self.shared.journal.subscribe()
+    }
+
+    pub(crate) fn channel_says(&self, name: &Arc<str>, message: ChannelMessage) -> Result<(), NotStarted> {
+        self.send(ChannelSays { name: name.clone(), message })
+    }
+
+    pub(crate) fn address(&self) -> Addr<Supervisor> {
+        self.shared.address.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn replace_address(&self, address: Addr<Supervisor>) {
+        *self.shared.address.write().unwrap_or_else(PoisonError::into_inner) = address;
+    }
+
+    pub(crate) fn spec(&self) -> &WorkerSpec {
+        &self.shared.spec
+    }
+
+    /// Sends a message that has no answer. When the supervisor is gone, there is nobody left to whom it would matter.
+    pub(crate) fn say<M>(&self, message: M)
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Supervisor: Handler<M>,
+        <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
+    {
+        drop(self.send(message));
+    }
+
+    fn send<M>(&self, message: M) -> Result<(), NotStarted>
+    where
+        M: Message<Result = ()> + Send + 'static,
+        Supervisor: Handler<M>,
+        <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
+    {
+        let address = self.shared.address.read().unwrap_or_else(PoisonError::into_inner);
+        address.try_send(message).map_err(|error| match error {
+            actix::prelude::SendError::Full(_) => NotStarted::Busy { limit: self.shared.spec.mailbox() },
+            actix::prelude::SendError::Closed(_) => NotStarted::SupervisorGone,
+        })
+    }
+
+    fn send_submission(
+        &self,
+        id: EvalId,
+        request: Request,
+        options: EvalOptions,
+        reply: Reply,
+    ) -> Result<(), NotStarted> {
+        let completer = self.shared.intake.admit(reply, self.seen.clone())?;
+        self.send(Submit { id, request, options, completer })
+    }
+
+    /// The same caller, in another place.
+    fn same_caller(&self) -> Self {
+        Self { shared: self.shared.clone(), seen: self.seen.clone() }
+    }
+
+    async fn stop_and_wait(&self, stop: messages::Stop) {
+        let mut events = self.events();
+        self.say(stop);
+        loop {
+            let ended = self.status().await.is_none_or(|status| status.phase == crate::Phase::Stopped);
+            if ended {
+                return;
+            }
+            let name = &self.shared.spec.name;
+            while let Some(event) = events.next().await {
+                if event.worker == *name && event.transition == Some(Transition::Stopped) {
+                    break;
+                }
+            }
+        }
+    }
+}
+
+/// Another caller of the same worker, which knows what this one knows of its state.
+impl Clone for Worker {
+    fn clone(&self) -> Self {
+        let seen = self.seen.load(Ordering::Relaxed);
+        Self { shared: self.shared.clone(), seen: Arc::new(AtomicU64::new(seen)) }
+    }
+}
+
+impl fmt::Debug for Worker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("name", &self.shared.spec.name).finish_non_exhaustive()
+    }
+}
+
+impl<T: Into<String>> From<T> for Code {
+    fn from(source: T) -> Self {
+        Self { source: source.into(), ..Self::default() }
+    }
+}
