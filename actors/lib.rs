@@ -4,8 +4,12 @@
 
 mod evaluator;
 mod exit;
+#[cfg_attr(not(test), expect(dead_code, reason = "the supervisor's lifecycle asks it"))]
+mod limits;
 mod outcome;
 mod request;
+#[cfg_attr(not(test), expect(dead_code, reason = "the supervisor's lifecycle asks it"))]
+mod restart;
 mod value;
 
 pub use evaluator::{ChannelMessage, Evaluator, Event, Events, Exit, Launch, Reply, ReplyResult, Stop, TooLarge};
