@@ -4,9 +4,12 @@
 
 mod evaluator;
 mod exit;
+mod lease;
 #[cfg_attr(not(test), expect(dead_code, reason = "the supervisor's lifecycle asks it"))]
 mod limits;
 mod outcome;
+#[cfg_attr(not(test), expect(dead_code, reason = "the registry asks it"))]
+mod pool;
 mod request;
 #[cfg_attr(not(test), expect(dead_code, reason = "the supervisor's lifecycle asks it"))]
 mod restart;
