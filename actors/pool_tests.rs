@@ -231,6 +231,8 @@ fn what_one_pool_no_longer_needs_makes_room_for_another() {
     desk.ledger.set_pool("julia".into(), settings, &mut desk.effects);
     desk.ask_pool("julia", "b");
     assert_eq!(desk.effects(), [Stop { slot: SlotId(2) }]);
+    desk.ledger.tick(desk.now, &mut desk.effects);
+    assert_eq!(desk.effects(), [], "one is enough");
     desk.gone(2);
     assert_eq!(
         desk.effects(),

@@ -201,17 +201,13 @@ impl World {
         assert!(!self.draining);
         assert!(self.slots.len() < self.capacity.workers);
         assert!(self.count(|slot| slot.pool.as_ref() == Some(&pool)) < self.pools[&pool].max);
-        assert!(
-            self.slots
-                .insert(
-                    id,
-                    Seen {
-                        pool: Some(pool),
-                        ..Seen::default()
-                    }
-                )
-                .is_none()
-        );
+        let wanted = self.callers(&pool) + self.pools[&pool].min_spare;
+        assert!(self.coming(&pool) < wanted, "one more than `{pool}` needs");
+        let seen = Seen {
+            pool: Some(pool),
+            ..Seen::default()
+        };
+        assert!(self.slots.insert(id, seen).is_none());
     }
 
     fn stopped(&mut self, id: SlotId) {
@@ -285,6 +281,7 @@ impl World {
             self.ledger.next_deadline(),
             self.waiting.iter().map(|(_, request)| request.deadline).min()
         );
+        assert!(self.waiting.iter().all(|(_, request)| request.deadline > self.now));
         assert_eq!(self.ledger.slots.len(), self.slots.len());
         assert_eq!(self.ledger.waiting.len(), self.waiting.len());
         assert!(self.ledger.tenants.len() <= self.slots.len());
@@ -313,8 +310,7 @@ impl World {
         if self.count(|slot| slot.pool.as_ref() == Some(name)) >= settings.max {
             return;
         }
-        let callers = self.eligible().into_iter().filter(|pool| pool == name).count();
-        let coming = self.count(|slot| slot.unused_in(name));
+        let (callers, coming) = (self.callers(name), self.coming(name));
         if self.slots.len() < self.capacity.workers {
             assert!(
                 coming >= callers + settings.min_spare,
@@ -341,6 +337,16 @@ impl World {
             }
         }
         pools
+    }
+
+    /// How many callers a pool is to have a worker for.
+    fn callers(&self, pool: &Arc<str>) -> usize {
+        self.eligible().into_iter().filter(|other| other == pool).count()
+    }
+
+    /// How many workers a pool has, or will have, for the next callers.
+    fn coming(&self, pool: &Arc<str>) -> usize {
+        self.count(|slot| slot.unused_in(pool))
     }
 
     fn spare(&self, pool: &Arc<str>) -> usize {
