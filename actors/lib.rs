@@ -10,11 +10,14 @@ mod evaluator;
 mod exit;
 mod intake;
 mod journal;
+mod lease;
 mod lifecycle;
 mod limits;
 mod line;
 mod messages;
 mod outcome;
+#[cfg_attr(not(test), expect(dead_code, reason = "the registry asks it"))]
+mod pool;
 mod request;
 mod restart;
 mod spec;

@@ -85,6 +85,11 @@ fn recent_growth_brings_the_next_sample_forward() {
     assert_eq!(watch.on_sample(ByteSize(6900 * MIB), start + 2 * SECOND + 100 * MS), Fine);
     let next = watch.next_sample(Activity::Busy, start + 2 * SECOND + 100 * MS).unwrap();
     assert!((50 * MS..60 * MS).contains(&next), "{next:?}");
+    // A pause is not the end of it.
+    let burst_is_over = start + 3 * SECOND;
+    assert_eq!(watch.on_sample(ByteSize(6900 * MIB), burst_is_over), Fine);
+    let next = watch.next_sample(Activity::Idle { since: start }, burst_is_over).unwrap();
+    assert!(next < 200 * MS, "{next:?}");
 }
 
 #[test]

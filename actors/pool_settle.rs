@@ -1,0 +1,199 @@
+//! What follows from every change of the accounts: who is served, which workers are started, which make room. Reads the
+//! counts as they are and remembers nothing of its own.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Ledger, Pool, Slot, SlotState, Waiter};
+use crate::lease::{Effect, LeaseRequest, Refusal, SlotId, Ticket};
+
+impl Ledger {
+    /// Serves whom it can, then starts what is missing.
+    pub(super) fn settle(&mut self, effects: &mut Vec<Effect>) {
+        self.grant(effects);
+        self.refill(effects);
+    }
+
+    /// Hands spare workers to waiting callers, in order of arrival.
+    pub(super) fn grant(&mut self, effects: &mut Vec<Effect>) {
+        while let Some((ticket, slot)) = self.next_grant() {
+            let Some(waiter) = self.forget(ticket) else { return };
+            self.lend(slot, &waiter.request.tenant);
+            effects.push(Effect::Grant { ticket, slot });
+        }
+    }
+
+    /// The first caller whose tenant may have one more, and whose pool has one to spare.
+    fn next_grant(&self) -> Option<(Ticket, SlotId)> {
+        // Nearly every event finds either nobody waiting or nothing to spare; a long queue is not searched for that.
+        if !self.pools.values().any(|pool| pool.waiting > 0 && !pool.spare.is_empty()) {
+            return None;
+        }
+        self.waiting.iter().find_map(|(&ticket, waiter)| {
+            let allowed = self.used_by(&waiter.request.tenant) < self.capacity.per_tenant;
+            // The lowest, so that what is not needed stays idle and its processes can be ended for it.
+            let spare = self.pools.get(&waiter.request.pool)?.spare.first()?;
+            allowed.then_some((ticket, *spare))
+        })
+    }
+
+    fn lend(&mut self, id: SlotId, tenant: &Arc<str>) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        slot.state = SlotState::Leased { tenant: Arc::clone(tenant) };
+        if let Some(pool) = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name)) {
+            pool.spare.remove(&id);
+        }
+        self.charge(tenant);
+    }
+
+    /// Starts workers until each pool has one for every caller who may have it and its spare ones beyond. Callers come
+    /// first: where room is scarce, what one pool keeps to spare must not cost another's caller its worker.
+    pub(super) fn refill(&mut self, effects: &mut Vec<Effect>) {
+        let full = self.room() == 0;
+        if self.draining
+            || !self.pools.values().any(Pool::wants)
+            || (full && !self.pools.values().any(Pool::has_surplus))
+        {
+            return;
+        }
+        // How many workers of each pool are on their way and not yet meant for anybody.
+        let mut coming: BTreeMap<Arc<str>, usize> =
+            self.pools.iter().map(|(name, pool)| (Arc::clone(name), pool.starting)).collect();
+        let mut without_room = 0;
+        for name in self.eligible() {
+            match coming.get_mut(&name) {
+                Some(count) if *count > 0 => *count -= 1,
+                _ => without_room += usize::from(!self.start(&name, effects)),
+            }
+        }
+        for (name, coming) in coming {
+            let target = self.pools.get(&name).map_or(0, |pool| pool.settings.min_spare);
+            let spare = self.pools.get(&name).map_or(0, |pool| pool.spare.len());
+            for _ in spare + coming..target {
+                self.start(&name, effects);
+            }
+        }
+        self.make_room(without_room, effects);
+    }
+
+    /// The pools of the callers who wait and whose tenants may have one more, in order of arrival.
+    fn eligible(&self) -> Vec<Arc<str>> {
+        let mut used: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+        let mut pools = Vec::new();
+        for LeaseRequest { pool, tenant, .. } in self.waiting.values().map(|waiter| &waiter.request) {
+            let used = used.entry(tenant).or_insert_with(|| self.used_by(tenant));
+            if *used < self.capacity.per_tenant {
+                *used += 1;
+                pools.push(Arc::clone(pool));
+            }
+        }
+        pools
+    }
+
+    /// Starts one worker. `false` says that only the limit on all workers is in its way.
+    fn start(&mut self, name: &Arc<str>, effects: &mut Vec<Effect>) -> bool {
+        let room = self.room();
+        let Some(pool) = self.pools.get_mut(name) else {
+            return true;
+        };
+        if pool.total >= pool.settings.max {
+            return true;
+        }
+        if room == 0 {
+            return false;
+        }
+        pool.total += 1;
+        pool.starting += 1;
+        let slot = self.add_slot(Slot { pool: Some(Arc::clone(name)), state: SlotState::Starting });
+        effects.push(Effect::Start { slot, pool: Arc::clone(name) });
+        true
+    }
+
+    /// Ends so many workers that nobody needs: pools do not shrink by themselves, and one that was busy once would keep
+    /// the room that another's callers wait for.
+    fn make_room(&mut self, missing: usize, effects: &mut Vec<Effect>) {
+        let surplus = self.pools.values().flat_map(|pool| {
+            let count = pool.spare.len().saturating_sub(pool.settings.min_spare);
+            pool.spare.iter().rev().take(count).copied()
+        });
+        let ids: Vec<SlotId> = surplus.take(missing.saturating_sub(self.stopping)).collect();
+        for id in ids {
+            self.stop(id, effects);
+        }
+    }
+
+    /// Tells a worker to stop. A leased or named one stays on its account until it is returned or gone.
+    pub(super) fn stop(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
+        let Some(slot) = self.slots.get_mut(&id) else { return };
+        match slot.state {
+            SlotState::Lost { .. } | SlotState::Stopping => return,
+            SlotState::Leased { .. } | SlotState::Named { .. } => {}
+            SlotState::Starting | SlotState::Spare => {
+                let was_starting = matches!(slot.state, SlotState::Starting);
+                slot.state = SlotState::Stopping;
+                self.stopping += 1;
+                if let Some(pool) = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name)) {
+                    pool.starting -= usize::from(was_starting);
+                    pool.spare.remove(&id);
+                }
+            }
+        }
+        effects.push(Effect::Stop { slot: id });
+    }
+
+    pub(super) fn refuse(&mut self, ticket: Ticket, reason: Refusal, effects: &mut Vec<Effect>) {
+        if self.forget(ticket).is_some() {
+            effects.push(Effect::Refuse { ticket, reason });
+        }
+    }
+
+    /// Takes a caller off the queue. Every answer goes through here, so there is one to each ticket.
+    pub(super) fn forget(&mut self, ticket: Ticket) -> Option<Waiter> {
+        let waiter = self.waiting.remove(&ticket)?;
+        self.deadlines.remove(&(waiter.request.deadline, ticket));
+        if let Some(pool) = self.pools.get_mut(&waiter.request.pool) {
+            pool.waiting -= 1;
+        }
+        Some(waiter)
+    }
+
+    pub(super) fn add_slot(&mut self, slot: Slot) -> SlotId {
+        self.last_slot += 1;
+        let id = SlotId(self.last_slot);
+        self.slots.insert(id, slot);
+        id
+    }
+
+    pub(super) fn used_by(&self, tenant: &Arc<str>) -> usize {
+        self.tenants.get(tenant).copied().unwrap_or(0)
+    }
+
+    pub(super) fn charge(&mut self, tenant: &Arc<str>) {
+        *self.tenants.entry(Arc::clone(tenant)).or_default() += 1;
+    }
+
+    /// Takes one off a tenant's account; an empty account is closed, so that tenants who come and go leave nothing.
+    pub(super) fn credit(&mut self, tenant: &Arc<str>) {
+        if let Some(used) = self.tenants.get_mut(tenant) {
+            *used -= 1;
+            if *used == 0 {
+                self.tenants.remove(tenant);
+            }
+        }
+    }
+
+    fn room(&self) -> usize {
+        self.capacity.workers.saturating_sub(self.slots.len())
+    }
+}
+
+impl Pool {
+    /// Whether it may lack workers.
+    fn wants(&self) -> bool {
+        let unmet = self.waiting > 0 || self.spare.len() + self.starting < self.settings.min_spare;
+        unmet && self.total < self.settings.max
+    }
+
+    fn has_surplus(&self) -> bool {
+        self.spare.len() > self.settings.min_spare
+    }
+}
