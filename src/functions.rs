@@ -1,0 +1,3 @@
+//! Functions of the same program that run in a worker process.
+
+pub use crate::wire::Blob;
