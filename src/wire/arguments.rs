@@ -21,10 +21,7 @@ pub(crate) struct Encoded {
 /// A type's own `Serialize` refuses, or asks for what bincode does not have, such as a sequence of unknown length.
 pub(crate) fn encode_arguments<T: Serialize + ?Sized>(value: &T) -> Result<Encoded, EncodeError> {
     let (bytes, attachments) = with_attachments(Vec::new(), || bincode::serde::encode_to_vec(value, LAYOUT));
-    Ok(Encoded {
-        bytes: bytes?.into(),
-        attachments,
-    })
+    Ok(Encoded { bytes: bytes?.into(), attachments })
 }
 
 /// Decodes arguments or a result. The bytes may come from a process that is not trusted.

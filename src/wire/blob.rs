@@ -57,9 +57,7 @@ impl<'de> Deserialize<'de> for Blob {
         let place = u32::deserialize(deserializer)? as usize;
         // Taken, not cloned: its receiver is then the only owner and can turn it into a `Vec` without a copy.
         let taken = ATTACHMENTS.with_borrow_mut(|attachments| attachments.as_mut()?.get_mut(place).map(mem::take));
-        taken
-            .map(Self)
-            .ok_or_else(|| D::Error::custom("a blob that was not sent along"))
+        taken.map(Self).ok_or_else(|| D::Error::custom("a blob that was not sent along"))
     }
 }
 

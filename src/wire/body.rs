@@ -81,9 +81,7 @@ impl<'a> Body<'a> {
     /// Checks that a list of `count` elements, each of as many values, can be in this body, and says how many elements to
     /// take memory for. Each value has bytes of its own, so that an honest body never runs out of its budget.
     pub(super) fn claim(&mut self, count: u64, values: u64) -> Result<usize, DecodeError> {
-        let left = count
-            .checked_mul(LEAST_ELEMENT * values)
-            .and_then(|cost| self.budget.checked_sub(cost));
+        let left = count.checked_mul(LEAST_ELEMENT * values).and_then(|cost| self.budget.checked_sub(cost));
         let too_long = DecodeError::Other("a list that is longer than its frame");
         self.budget = left.ok_or(too_long)?;
         usize::try_from(count).map_err(|_overflow| DecodeError::OutsideUsizeRange(count))
@@ -121,11 +119,7 @@ impl<'a> Body<'a> {
     fn elements<'b>(&'b mut self, count: usize) -> Elements<'b, 'a> {
         let hint = count.min(usize::try_from(self.budget).unwrap_or(usize::MAX));
         self.budget -= hint as u64;
-        Elements {
-            body: self,
-            count,
-            hint,
-        }
+        Elements { body: self, count, hint }
     }
 
     fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, DecodeError>) -> Result<T, DecodeError> {
@@ -151,9 +145,7 @@ impl<'a> BorrowReader<'a> for Input<'a> {
     #[inline]
     fn take_bytes(&mut self, length: usize) -> Result<&'a [u8], DecodeError> {
         let Some((taken, rest)) = self.0.split_at_checked(length) else {
-            return Err(DecodeError::UnexpectedEnd {
-                additional: length - self.0.len(),
-            });
+            return Err(DecodeError::UnexpectedEnd { additional: length - self.0.len() });
         };
         self.0 = rest;
         Ok(taken)

@@ -42,11 +42,9 @@ impl Message for FromWorker {
             kind::HELLO => body.serde().map(Self::Hello),
             kind::SUSPENDED => Ok(Self::Suspended(EvalId(id))),
             kind::REPLIED => read_replied(body).map(|replied| Self::Replied(EvalId(id), replied)),
-            kind::PRINTING => body.serde().map(|(stream, from)| Self::Printing {
-                id: (id != 0).then_some(EvalId(id)),
-                stream,
-                from,
-            }),
+            kind::PRINTING => {
+                body.serde().map(|(stream, from)| Self::Printing { id: (id != 0).then_some(EvalId(id)), stream, from })
+            }
             kind::CHANNEL_FROM_WORKER => read_channel(body).map(|(name, message)| Self::Channel(name, message)),
             kind::RESET_DONE => Ok(Self::ResetDone),
             _ => return Err(WireError::Kind(kind)),
@@ -69,9 +67,7 @@ impl Message for FromLauncher {
                 peak_memory,
                 cpu: Duration::from_micros(cpu),
             }),
-            kind::FAILED => body
-                .serde()
-                .map(|(step, errno, text)| Self::Failed { step, errno, text }),
+            kind::FAILED => body.serde().map(|(step, errno, text)| Self::Failed { step, errno, text }),
             _ => return Err(WireError::Kind(kind)),
         };
         message.map_err(|cause| WireError::Malformed { kind, cause })
@@ -93,11 +89,7 @@ impl Message for Launch {
 }
 
 fn check_id(kind: u8, id: u64, expected: bool) -> Result<(), WireError> {
-    if (id != 0) == expected {
-        Ok(())
-    } else {
-        Err(WireError::Id { kind, id })
-    }
+    if (id != 0) == expected { Ok(()) } else { Err(WireError::Id { kind, id }) }
 }
 
 fn read_request(body: &mut Body<'_>) -> Result<Request, DecodeError> {
@@ -118,11 +110,7 @@ fn read_call(body: &mut Body<'_>) -> Result<Call, DecodeError> {
     for _ in 0..count {
         attachments.push(body.data()?);
     }
-    Ok(Call {
-        function,
-        arguments,
-        attachments,
-    })
+    Ok(Call { function, arguments, attachments })
 }
 
 fn read_channel(body: &mut Body<'_>) -> Result<(String, ChannelMessage), DecodeError> {
@@ -148,9 +136,5 @@ fn read_replied(body: &mut Body<'_>) -> Result<Replied, DecodeError> {
     let (text, usage) = body.serde()?;
     let reply = Reply { result, text, usage };
     let (stdout_end, stderr_end) = body.serde()?;
-    Ok(Replied {
-        reply,
-        stdout_end,
-        stderr_end,
-    })
+    Ok(Replied { reply, stdout_end, stderr_end })
 }

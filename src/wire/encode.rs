@@ -63,11 +63,7 @@ pub(super) fn from_worker(message: &FromWorker, outgoing: &mut Outgoing) -> Resu
 pub(super) fn from_launcher(message: &FromLauncher, outgoing: &mut Outgoing) -> Result<(), EncodeError> {
     match message {
         FromLauncher::Born { pid } => outgoing.frame(kind::BORN, 0, |body| body.put(pid)),
-        FromLauncher::Ended {
-            status,
-            peak_memory,
-            cpu,
-        } => {
+        FromLauncher::Ended { status, peak_memory, cpu } => {
             let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
             outgoing.frame(kind::ENDED, 0, |body| body.serde(&(status, peak_memory, cpu)))
         }
@@ -143,12 +139,7 @@ pub(super) struct BodyWriter<'a>(EncoderImpl<Sink<'a>, Layout>);
 
 impl<'a> BodyWriter<'a> {
     pub(super) fn new(body: &'a mut Vec<u8>, parts: &'a mut Vec<Bytes>, limit: u64) -> Self {
-        let sink = Sink {
-            body,
-            parts,
-            room: limit,
-            size: 0,
-        };
+        let sink = Sink { body, parts, room: limit, size: 0 };
         Self(EncoderImpl::new(sink, LAYOUT))
     }
 

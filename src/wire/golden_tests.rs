@@ -20,12 +20,8 @@ const LIMIT: ByteSize = ByteSize::mib(1);
 
 #[test]
 fn every_frame_to_a_worker_has_its_golden_bytes() {
-    let code = Code {
-        source: "1 + 1".into(),
-        name: "cell 1".into(),
-        module: false,
-        arguments: vec!["a".into(), "é".into()],
-    };
+    let code =
+        Code { source: "1 + 1".into(), name: "cell 1".into(), module: false, arguments: vec!["a".into(), "é".into()] };
     let call = Call {
         function: 0x1234,
         arguments: Bytes::from_static(b"\x01\x02"),
@@ -36,18 +32,9 @@ fn every_frame_to_a_worker_has_its_golden_bytes() {
         ("evaluate_call", ToWorker::Evaluate(EvalId(2), request(Job::Call(call)))),
         ("interrupt", ToWorker::Interrupt(EvalId(3))),
         ("reset", ToWorker::Reset),
-        (
-            "channel_open",
-            ToWorker::Channel("news".into(), ChannelMessage::Open { capacity: 8 }),
-        ),
-        (
-            "channel_put",
-            ToWorker::Channel("news".into(), ChannelMessage::Put(Value::Int(-1))),
-        ),
-        (
-            "channel_taken",
-            ToWorker::Channel("news".into(), ChannelMessage::Taken(2)),
-        ),
+        ("channel_open", ToWorker::Channel("news".into(), ChannelMessage::Open { capacity: 8 })),
+        ("channel_put", ToWorker::Channel("news".into(), ChannelMessage::Put(Value::Int(-1)))),
+        ("channel_taken", ToWorker::Channel("news".into(), ChannelMessage::Taken(2))),
         ("shutdown", ToWorker::Shutdown),
     ]);
 }
@@ -70,35 +57,22 @@ fn every_frame_from_a_worker_has_its_golden_bytes() {
     check(&[
         ("hello", FromWorker::Hello(hello)),
         ("suspended", FromWorker::Suspended(EvalId(4))),
-        (
-            "replied_value",
-            replied(ReplyResult::Value(every_value()), Some("text")),
-        ),
+        ("replied_value", replied(ReplyResult::Value(every_value()), Some("text"))),
         ("replied_raised", replied(ReplyResult::Raised(raised()), None)),
         ("replied_interrupted", replied(ReplyResult::Interrupted, None)),
         ("replied_unsupported", replied(ReplyResult::Unsupported, None)),
         ("printing", printing(Some(EvalId(6)), Stream::Stderr)),
         ("printing_nobody", printing(None, Stream::Stdout)),
-        (
-            "channel_close",
-            FromWorker::Channel("news".into(), ChannelMessage::Close),
-        ),
+        ("channel_close", FromWorker::Channel("news".into(), ChannelMessage::Close)),
         ("reset_done", FromWorker::ResetDone),
     ]);
 }
 
 #[test]
 fn every_frame_of_a_launcher_has_its_golden_bytes() {
-    let ended = |status| FromLauncher::Ended {
-        status,
-        peak_memory: ByteSize::mib(3),
-        cpu: Duration::from_micros(1500),
-    };
-    let failed = FromLauncher::Failed {
-        step: "exec".into(),
-        errno: 2,
-        text: "no such file".into(),
-    };
+    let ended =
+        |status| FromLauncher::Ended { status, peak_memory: ByteSize::mib(3), cpu: Duration::from_micros(1500) };
+    let failed = FromLauncher::Failed { step: "exec".into(), errno: 2, text: "no such file".into() };
     check(&[
         ("born", FromLauncher::Born { pid: 77 }),
         ("ended_code", ended(ExitStatus::Code(1))),
@@ -112,17 +86,8 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         build: BuildId([1, 2, 3, 4, 5]),
         message_limit: 64 << 20,
         low_latency: true,
-        limits: ResourceLimits {
-            open_files: Some(64),
-            file_size: None,
-            data: Some(1 << 30),
-            core: 0,
-            stack: 8 << 20,
-        },
-        javascript: JavaScript {
-            memory: Some(1 << 28),
-            stack: None,
-        },
+        limits: ResourceLimits { open_files: Some(64), file_size: None, data: Some(1 << 30), core: 0, stack: 8 << 20 },
+        javascript: JavaScript { memory: Some(1 << 28), stack: None },
     };
     check(&[("launch", launch)]);
 }
@@ -137,36 +102,17 @@ fn replied(result: ReplyResult, text: Option<&str>) -> FromWorker {
         cpu: Duration::from_micros(10),
         memory: text.map(|_| ByteSize::kib(1)),
     };
-    let reply = Reply {
-        result,
-        text: text.map(str::to_owned),
-        usage,
-    };
+    let reply = Reply { result, text: text.map(str::to_owned), usage };
     let (stdout_end, stderr_end) = (100, 0);
-    FromWorker::Replied(
-        EvalId(5),
-        Replied {
-            reply,
-            stdout_end,
-            stderr_end,
-        },
-    )
+    FromWorker::Replied(EvalId(5), Replied { reply, stdout_end, stderr_end })
 }
 
 fn raised() -> Raised {
-    Raised {
-        kind: "TypeError".into(),
-        message: "x is not a function".into(),
-        traceback: "at cell 1:1".into(),
-    }
+    Raised { kind: "TypeError".into(), message: "x is not a function".into(), traceback: "at cell 1:1".into() }
 }
 
 fn every_value() -> Value {
-    let handle = Handle {
-        id: 1,
-        kind: "function".into(),
-        text: "f()".into(),
-    };
+    let handle = Handle { id: 1, kind: "function".into(), text: "f()".into() };
     let elements = [
         Element::I8,
         Element::U8,

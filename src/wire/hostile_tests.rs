@@ -99,10 +99,7 @@ fn a_frame_over_the_limit_is_refused_at_its_length_and_takes_no_memory() {
     let mut decoder = Decoder::<FromWorker>::new(LIMIT);
     decoder.space().extend_from_slice(&u32::MAX.to_le_bytes());
     let error = decoder.next().unwrap_err();
-    assert!(
-        matches!(error, WireError::TooLong { length: u32::MAX, limit } if limit == 16 << 20),
-        "{error}"
-    );
+    assert!(matches!(error, WireError::TooLong { length: u32::MAX, limit } if limit == 16 << 20), "{error}");
 }
 
 #[test]
@@ -121,22 +118,13 @@ fn each_field_of_the_prefix_is_checked() {
     assert!(matches!(with(7, 1), Some(WireError::Reserved(256))));
     assert!(matches!(with(8, 1), Some(WireError::Body { body: 1, length: 16 })));
     assert!(matches!(with(12, 1), Some(WireError::Id { kind: 37, id: 1 })));
-    assert!(matches!(
-        error_of::<FromWorker>(&frame(33, 0, &[], &[])),
-        Some(WireError::Id { kind: 33, id: 0 })
-    ));
+    assert!(matches!(error_of::<FromWorker>(&frame(33, 0, &[], &[])), Some(WireError::Id { kind: 33, id: 0 })));
 }
 
 #[test]
 fn garbage_is_noticed_before_a_whole_prefix_has_come() {
-    assert!(matches!(
-        error_of::<FromWorker>(b"hello\n"),
-        Some(WireError::TooLong { .. })
-    ));
-    assert!(matches!(
-        error_of::<FromWorker>(&[16, 0, 0, 0, 9]),
-        Some(WireError::Version(9))
-    ));
+    assert!(matches!(error_of::<FromWorker>(b"hello\n"), Some(WireError::TooLong { .. })));
+    assert!(matches!(error_of::<FromWorker>(&[16, 0, 0, 0, 9]), Some(WireError::Version(9))));
 }
 
 #[test]
@@ -191,14 +179,7 @@ fn bytes_that_nobody_names_are_refused() {
 fn values_that_cannot_be_are_refused() {
     let big_int = [&3u32.to_le_bytes()[..], &2u64.to_le_bytes(), b"1x"].concat();
     assert!(malformed(&big_int, &[]).contains("decimal digits"));
-    let array = [
-        &9u32.to_le_bytes()[..],
-        &10u32.to_le_bytes(),
-        &[0; 4],
-        &3u64.to_le_bytes(),
-        b"abc",
-    ]
-    .concat();
+    let array = [&9u32.to_le_bytes()[..], &10u32.to_le_bytes(), &[0; 4], &3u64.to_le_bytes(), b"abc"].concat();
     assert!(malformed(&array, &[]).contains("within an element"));
     assert!(malformed(&12u32.to_le_bytes(), &[]).contains("not known"));
     let text = [&5u32.to_le_bytes()[..], &1u64.to_le_bytes(), b"\xFF"].concat();
@@ -207,10 +188,7 @@ fn values_that_cannot_be_are_refused() {
 
 #[test]
 fn results_are_bounded_as_messages_are() {
-    let decode = |bytes: Vec<u8>| super::Encoded {
-        bytes: bytes.into(),
-        attachments: Vec::new(),
-    };
+    let decode = |bytes: Vec<u8>| super::Encoded { bytes: bytes.into(), attachments: Vec::new() };
     decode_arguments::<Vec<()>>(decode(u64::MAX.to_le_bytes().to_vec())).unwrap_err();
     decode_arguments::<String>(decode(u64::MAX.to_le_bytes().to_vec())).unwrap_err();
     decode_arguments::<Tree>(decode(1u64.to_le_bytes().repeat(100_000))).unwrap_err();

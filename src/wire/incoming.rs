@@ -244,8 +244,7 @@ impl Prefix {
     fn message<M: Message>(self, body: &[u8], payload: Bytes) -> Result<M, WireError> {
         let mut body = Body::new(body, payload);
         let message = M::decode(self.kind, self.id, &mut body)?;
-        body.finish()
-            .map_err(|cause| WireError::Malformed { kind: self.kind, cause })?;
+        body.finish().map_err(|cause| WireError::Malformed { kind: self.kind, cause })?;
         Ok(message)
     }
 }

@@ -8,6 +8,7 @@ use std::{collections::VecDeque, io::IoSlice};
 use bytes::{Buf, Bytes};
 use oast_actors::TooLarge;
 use oast_config::ByteSize;
+use rustix::io::Errno;
 use thiserror::Error;
 
 use super::{COUNTED_PREFIX, PREFIX, VERSION, encode::BodyWriter};
@@ -92,6 +93,26 @@ impl Outgoing {
         count
     }
 
+    /// Gives everything to `write`, which takes as much as it can at a time.
+    ///
+    /// # Errors
+    /// Those of `write`, with what it did not take still waiting.
+    pub(crate) fn write_with(
+        &mut self,
+        mut write: impl FnMut(&[IoSlice<'_>]) -> Result<usize, Errno>,
+    ) -> Result<(), Errno> {
+        while !self.is_empty() {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let count = self.slices(&mut slices);
+            match write(&slices[..count]) {
+                Ok(written) => self.advance(written),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Forgets the next `count` bytes: they are sent.
     pub(crate) fn advance(&mut self, mut count: usize) {
         while count > 0 {
@@ -164,10 +185,7 @@ impl Outgoing {
         // `limit` is at most `u32::MAX`, so that what fits it fits the field.
         let length = u32::try_from(size).ok().filter(|_| size <= self.limit);
         let Some(length) = length else {
-            return Err(EncodeError::TooLarge(TooLarge {
-                size,
-                limit: self.limit,
-            }));
+            return Err(EncodeError::TooLarge(TooLarge { size, limit: self.limit }));
         };
         let body_length = (self.small.len() - start - PREFIX) as u32;
         let prefix = &mut self.small[start..start + PREFIX];

@@ -89,31 +89,16 @@ fn value() -> impl Strategy<Value = Value> {
 }
 
 fn request() -> impl Strategy<Value = Request> {
-    let code =
-        (".{0,80}", ".{0,9}", any::<bool>(), vec(".{0,9}", 0..3)).prop_map(|(source, name, module, arguments)| {
-            Job::Code(Code {
-                source,
-                name,
-                module,
-                arguments,
-            })
-        });
-    let call = (any::<u64>(), bytes(), vec(bytes(), 0..3)).prop_map(|(function, arguments, attachments)| {
-        Job::Call(Call {
-            function,
-            arguments,
-            attachments,
-        })
-    });
+    let code = (".{0,80}", ".{0,9}", any::<bool>(), vec(".{0,9}", 0..3))
+        .prop_map(|(source, name, module, arguments)| Job::Code(Code { source, name, module, arguments }));
+    let call = (any::<u64>(), bytes(), vec(bytes(), 0..3))
+        .prop_map(|(function, arguments, attachments)| Job::Call(Call { function, arguments, attachments }));
     (prop_oneof![code, call], any::<bool>()).prop_map(|(job, fetch)| Request { job, fetch })
 }
 
 fn reply() -> impl Strategy<Value = Replied> {
-    let raised = (".{0,9}", ".{0,9}", ".{0,9}").prop_map(|(kind, message, traceback)| Raised {
-        kind,
-        message,
-        traceback,
-    });
+    let raised =
+        (".{0,9}", ".{0,9}", ".{0,9}").prop_map(|(kind, message, traceback)| Raised { kind, message, traceback });
     let result = prop_oneof![
         4 => value().prop_map(ReplyResult::Value),
         1 => raised.prop_map(ReplyResult::Raised),
@@ -178,19 +163,8 @@ fn large_bytes_are_not_copied_on_their_way_out() {
 #[test]
 fn large_bytes_are_received_into_the_memory_that_was_lent() {
     let value = Value::Bytes(Bytes::from(vec![7; 1 << 20]));
-    let reply = Reply {
-        result: ReplyResult::Value(value),
-        text: None,
-        usage: Usage::default(),
-    };
-    let reply = FromWorker::Replied(
-        EvalId(3),
-        Replied {
-            reply,
-            stdout_end: 0,
-            stderr_end: 0,
-        },
-    );
+    let reply = Reply { result: ReplyResult::Value(value), text: None, usage: Usage::default() };
+    let reply = FromWorker::Replied(EvalId(3), Replied { reply, stdout_end: 0, stderr_end: 0 });
     let sent = [reply, FromWorker::ResetDone];
     let buffer = Vec::<u8>::with_capacity(2 << 20);
     let range = buffer.as_ptr_range().start..buffer.as_ptr().wrapping_add(2 << 20);
@@ -198,12 +172,8 @@ fn large_bytes_are_received_into_the_memory_that_was_lent() {
     decoder.lend(EvalId(3), buffer);
     let received = decode_all(&mut decoder, &encode_all(&sent));
     assert_eq!(received, sent);
-    let [FromWorker::Replied(_, replied), _] = &received[..] else {
-        panic!("not a reply")
-    };
-    let ReplyResult::Value(Value::Bytes(bytes)) = &replied.reply.result else {
-        panic!("not bytes")
-    };
+    let [FromWorker::Replied(_, replied), _] = &received[..] else { panic!("not a reply") };
+    let ReplyResult::Value(Value::Bytes(bytes)) = &replied.reply.result else { panic!("not bytes") };
     assert!(range.contains(&bytes.as_ptr()));
     assert!(decoder.reclaim(EvalId(3)).is_none());
 }
@@ -216,17 +186,12 @@ fn a_message_over_the_limit_is_refused_and_leaves_nothing_behind() {
         Value::Bytes(Bytes::from(vec![0; 1 << 20])),
     ]));
     let refused = outgoing.channel_to_worker("c", &large).unwrap_err();
-    let EncodeError::TooLarge(TooLarge { size, limit: 1024 }) = refused else {
-        panic!("{refused}")
-    };
+    let EncodeError::TooLarge(TooLarge { size, limit: 1024 }) = refused else { panic!("{refused}") };
     assert!(size > (1 << 20) + 5000 && size < (1 << 20) + 5200);
     assert!(outgoing.is_empty());
     outgoing.channel_to_worker("c", &ChannelMessage::Close).unwrap();
     let closed = ToWorker::Channel("c".into(), ChannelMessage::Close);
-    assert_eq!(
-        decode_all::<ToWorker>(&mut Decoder::new(LIMIT), &take(&mut outgoing)),
-        [closed]
-    );
+    assert_eq!(decode_all::<ToWorker>(&mut Decoder::new(LIMIT), &take(&mut outgoing)), [closed]);
 }
 
 #[test]
@@ -234,10 +199,7 @@ fn a_value_at_the_greatest_depth_travels_and_a_deeper_one_is_refused() {
     let nested = |depth| (1..depth).fold(Value::Null, |value, _| Value::List(vec![value]));
     let put = |depth| ToWorker::Channel("c".into(), ChannelMessage::Put(nested(depth)));
     let deepest = [put(MAX_DEPTH)];
-    assert_eq!(
-        decode_all::<ToWorker>(&mut Decoder::new(LIMIT), &encode_all(&deepest)),
-        deepest
-    );
+    assert_eq!(decode_all::<ToWorker>(&mut Decoder::new(LIMIT), &encode_all(&deepest)), deepest);
     let refused = put(MAX_DEPTH + 1).encode(&mut Outgoing::new(LIMIT));
     assert!(matches!(refused, Err(EncodeError::TooDeep)));
 }

@@ -55,11 +55,7 @@ pub(super) fn read_value(body: &mut Body<'_>) -> Result<Value, DecodeError> {
         8 => read_map(body)?,
         9 => read_array(body)?,
         10 => Value::Date(body.get()?),
-        11 => Value::Handle(Handle {
-            id: body.get()?,
-            kind: body.text()?,
-            text: body.text()?,
-        }),
+        11 => Value::Handle(Handle { id: body.get()?, kind: body.text()?, text: body.text()? }),
         _ => return Err(DecodeError::Other("a value of a type that is not known")),
     };
     body.leave();

@@ -1,0 +1,28 @@
+//! Limits that the kernel holds each process to, whoever it is (`setrlimit(2)`). The launcher sets them before any code
+//! runs; soft and hard limit are the same, so that the code cannot raise them.
+
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
+
+use crate::wire::ResourceLimits;
+
+/// Sets the limits of this process. An error names the step.
+pub(crate) fn apply(limits: &ResourceLimits) -> Result<(), (&'static str, Errno)> {
+    let steps = [
+        ("limit core dumps", Resource::Core, Some(limits.core)),
+        ("limit open files", Resource::Nofile, limits.open_files),
+        ("limit file size", Resource::Fsize, limits.file_size),
+        ("limit data", Resource::Data, limits.data),
+        ("limit the stack", Resource::Stack, Some(limits.stack)),
+    ];
+    steps.into_iter().filter_map(|(step, resource, limit)| Some((step, resource, limit?))).try_for_each(
+        |(step, resource, limit)| {
+            // A limit that is already lower stays: raising it is not for an unprivileged process, and not wanted.
+            let limit = getrlimit(resource).maximum.map_or(limit, |most| most.min(limit));
+            let limit = Some(limit);
+            setrlimit(resource, Rlimit { current: limit, maximum: limit }).map_err(|errno| (step, errno))
+        },
+    )
+}
