@@ -334,3 +334,17 @@ fn the_typed_configuration_goes_through_json_unchanged() {
     );
     assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
 }
+
+#[test]
+fn formats_for_machines_get_numbers() {
+    let layout = bincode::config::legacy();
+    let bytes = bincode::serde::encode_to_vec(ByteSize::kib(1), layout).unwrap();
+    assert_eq!(bytes, 1024_u64.to_le_bytes());
+
+    let config = Config::default();
+    let bytes = bincode::serde::encode_to_vec(&config, layout).unwrap();
+    assert_eq!(
+        bincode::serde::decode_from_slice(&bytes, layout).unwrap(),
+        (config, bytes.len())
+    );
+}

@@ -61,7 +61,7 @@ impl ByteSize {
         let Some((name, unit)) = binary.into_iter().find(|(_, unit)| *unit <= self.0) else {
             return write!(f, "{}B", self.0);
         };
-        let tenths = u128::from(self.0) * 10 / u128::from(*unit);
+        let tenths = (u128::from(self.0) * 10 + u128::from(*unit / 2)) / u128::from(*unit);
         match tenths % 10 {
             0 => write!(f, "{}{name}", tenths / 10),
             tenth => write!(f, "{}.{tenth}{name}", tenths / 10),
