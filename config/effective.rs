@@ -13,8 +13,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Effective {
     config: Config,
-    /// In the order in which they are shown: by section, as in the embedded files.
-    settings: Vec<Setting>,
+    leaves: Leaves,
+    keys: Keys,
 }
 
 /// One value that is in force.
@@ -34,11 +34,8 @@ pub struct Setting {
 }
 
 impl Effective {
-    pub(crate) fn new(config: Config, leaves: &Leaves, keys: &Keys) -> Self {
-        let mut ordered: Vec<_> = leaves.iter().collect();
-        ordered.sort_by_cached_key(|(path, _)| order(path, keys));
-        let settings = ordered.into_iter().map(|(path, leaf)| setting(path, leaf)).collect();
-        Self { config, settings }
+    pub(crate) fn new(config: Config, leaves: Leaves, keys: Keys) -> Self {
+        Self { config, leaves, keys }
     }
 
     /// The configuration.
@@ -51,9 +48,11 @@ impl Effective {
         self.config
     }
 
-    /// Every value that is in force.
-    pub fn settings(&self) -> &[Setting] {
-        &self.settings
+    /// Every value that is in force, by section, as in the embedded files.
+    pub fn settings(&self) -> Vec<Setting> {
+        let mut ordered: Vec<_> = self.leaves.iter().collect();
+        ordered.sort_by_cached_key(|(path, _)| order(path, &self.keys));
+        ordered.into_iter().map(|(path, leaf)| setting(path, leaf)).collect()
     }
 
     /// The configuration as a file that loads to the same again, with its origin behind each value.
@@ -67,7 +66,7 @@ impl Effective {
     /// ```
     pub fn render(&self) -> String {
         let mut text = String::new();
-        for section in self.settings.chunk_by(|one, next| one.section == next.section) {
+        for section in self.settings().chunk_by(|one, next| one.section == next.section) {
             if let Some(Setting { section, .. }) = section.first().filter(|setting| !setting.section.is_empty()) {
                 text.push_str(&format!("\n[{section}]\n"));
             }

@@ -1,11 +1,12 @@
 //! What one layer says, key by key, before anything is known about the keys.
 
+use std::ops::Range;
+
+use serde::Deserialize as _;
 use toml::{
     Spanned, Value,
     de::{DeTable, DeValue, ValueDeserializer},
 };
-
-use serde::Deserialize as _;
 
 use crate::{Origin, key_path::KeyPath};
 
@@ -30,7 +31,7 @@ pub(crate) fn entries(text: &str, origin: impl Fn(usize) -> Origin) -> Result<Ve
     let in_line = |error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
         SyntaxError {
-            line: line(text, offset),
+            line: 1 + breaks(text, 0..offset),
             message: error.message().to_owned(),
         }
     };
@@ -38,10 +39,15 @@ pub(crate) fn entries(text: &str, origin: impl Fn(usize) -> Origin) -> Result<Ve
     let mut found = Vec::new();
     collect(document.into_inner(), &KeyPath::default(), &mut found).map_err(in_line)?;
     found.sort_by_key(|(offset, ..)| *offset);
-    let entry = |(offset, path, value)| Entry {
-        path,
-        value,
-        origin: origin(line(text, offset)),
+    let (mut lines, mut counted) = (1, 0);
+    let entry = |(offset, path, value): Found| {
+        lines += breaks(text, counted..offset);
+        counted = offset;
+        Entry {
+            path,
+            value,
+            origin: origin(lines),
+        }
     };
     Ok(found.into_iter().map(entry).collect())
 }
@@ -67,6 +73,7 @@ fn collect(table: DeTable<'_>, section: &KeyPath, found: &mut Vec<Found>) -> Res
     Ok(())
 }
 
-fn line(text: &str, offset: usize) -> usize {
-    1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+fn breaks(text: &str, part: Range<usize>) -> usize {
+    let bytes = text.as_bytes().get(part).unwrap_or_default();
+    bytes.iter().filter(|byte| **byte == b'\n').count()
 }

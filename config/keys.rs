@@ -11,6 +11,7 @@ const ANY: &str = "*";
 pub(crate) const BASE: &str = "base";
 
 /// Every key there is, in the order of the embedded files, with `*` for the name of a profile.
+#[derive(Clone, Debug)]
 pub(crate) struct Keys {
     known: Vec<KeyPath>,
 }
@@ -18,17 +19,16 @@ pub(crate) struct Keys {
 impl Keys {
     /// The keys of the lowest layer, which has all of them.
     pub(crate) fn of(layer: &[Entry]) -> Self {
-        let mut seen = BTreeSet::new();
-        let base = KeyPath::dotted("profiles").child(ANY).child(BASE);
         let values = layer
             .iter()
             .filter(|entry| entry.value.is_some())
             .map(|entry| entry.path.in_profile(ANY));
+        let (of_profiles, top): (Vec<_>, Vec<_>) = values.partition(|path| path.profile().is_some());
+        let base = KeyPath::dotted("profiles").child(ANY).child(BASE);
+        let mut seen = BTreeSet::new();
+        let all = top.into_iter().chain([base]).chain(of_profiles);
         Self {
-            known: std::iter::once(base)
-                .chain(values)
-                .filter(|path| seen.insert(path.clone()))
-                .collect(),
+            known: all.filter(|path| seen.insert(path.clone())).collect(),
         }
     }
 

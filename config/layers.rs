@@ -102,7 +102,7 @@ impl Layers {
         leaves.extend(merge(entries));
         problems.extend(inherit(&mut leaves, &profiles));
 
-        let config = match read(leaves.clone(), &defaults) {
+        let config = match read(&leaves, &defaults) {
             Ok(config) if problems.is_empty() => config,
             Ok(_) => return Err(LoadError::Invalid(problems)),
             Err(bad) => return Err(LoadError::Invalid(problems.into_iter().chain(bad).collect())),
@@ -116,7 +116,7 @@ impl Layers {
             }
         }
         if problems.is_empty() {
-            Ok(Effective::new(config, &leaves, &keys))
+            Ok(Effective::new(config, leaves, keys))
         } else {
             Err(LoadError::Invalid(problems))
         }

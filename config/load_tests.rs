@@ -25,7 +25,7 @@ fn complaint(layers: Layers) -> String {
 fn origin(effective: &Effective, section: &str, key: &str) -> Origin {
     let found = effective
         .settings()
-        .iter()
+        .into_iter()
         .find(|setting| setting.section == section && setting.key == key);
     found.unwrap().origin.clone()
 }

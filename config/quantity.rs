@@ -7,7 +7,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{DeserializeOwned, Error, Unexpected, Visitor},
+    de::{DeserializeOwned, Error, Expected, Unexpected, Visitor},
 };
 
 use crate::{ByteSize, format_duration, parse_duration};
@@ -129,6 +129,7 @@ impl<T: Quantity> Limit<T> {
         }
         deserializer.deserialize_any(LimitReader(Reader {
             expected,
+            or: ", or `unlimited`",
             value: PhantomData,
         }))
     }
@@ -137,6 +138,8 @@ impl<T: Quantity> Limit<T> {
 /// Reads a text or a number.
 struct Reader<T> {
     expected: &'static str,
+    /// What else may be written, said after `expected`.
+    or: &'static str,
     value: PhantomData<T>,
 }
 
@@ -144,11 +147,12 @@ impl<T: Quantity> Visitor<'_> for Reader<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.expected)
+        write!(f, "{}{}", self.expected, self.or)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
-        T::from_text(text).map_err(|why| E::custom(format_args!("{why}; expected {}", self.expected)))
+        let expected: &dyn Expected = &self;
+        T::from_text(text).map_err(|why| E::custom(format_args!("{why}; expected {expected}")))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
@@ -168,29 +172,23 @@ impl<T: Quantity> Visitor<'_> for LimitReader<T> {
     type Value = Option<T>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, or `{UNLIMITED}`", self.0.expected)
+        self.0.expecting(f)
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Option<T>, E> {
         if text == UNLIMITED {
-            return Ok(None);
+            Ok(None)
+        } else {
+            self.0.visit_str(text).map(Some)
         }
-        T::from_text(text)
-            .map(Some)
-            .map_err(|why| E::custom(format_args!("{why}; expected {}, or `{UNLIMITED}`", self.0.expected)))
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Option<T>, E> {
-        T::from_number(number)
-            .map(Some)
-            .ok_or_else(|| E::invalid_value(Unexpected::Unsigned(number), &self))
+        self.0.visit_u64(number).map(Some)
     }
 
     fn visit_i64<E: Error>(self, number: i64) -> Result<Option<T>, E> {
-        let value = u64::try_from(number).ok().and_then(T::from_number);
-        value
-            .map(Some)
-            .ok_or_else(|| E::invalid_value(Unexpected::Signed(number), &self))
+        self.0.visit_i64(number).map(Some)
     }
 }
 
@@ -198,6 +196,7 @@ impl<T: Quantity> Visitor<'_> for LimitReader<T> {
 pub(crate) fn read<'de, T: Quantity, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     deserializer.deserialize_any(Reader {
         expected: T::EXPECTED,
+        or: "",
         value: PhantomData,
     })
 }

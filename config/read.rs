@@ -1,5 +1,7 @@
 //! From merged settings to the typed configuration, and from what serde complains about back to where it was written.
 
+use std::borrow::Cow;
+
 use serde_path_to_error::{Path, Segment};
 use toml::{Table, Value};
 
@@ -15,7 +17,8 @@ use crate::{
 
 /// The typed configuration, or all values that are bad. serde stops at the first; so that one is replaced by its default,
 /// and serde asked again.
-pub(crate) fn read(mut leaves: Leaves, defaults: &Leaves) -> Result<Config, Vec<Problem>> {
+pub(crate) fn read(leaves: &Leaves, defaults: &Leaves) -> Result<Config, Vec<Problem>> {
+    let mut leaves = Cow::Borrowed(leaves);
     let mut problems = Vec::new();
     loop {
         let error = match serde_path_to_error::deserialize::<_, Config>(table(&leaves)) {
@@ -32,7 +35,7 @@ pub(crate) fn read(mut leaves: Leaves, defaults: &Leaves) -> Result<Config, Vec<
             problems.push(problem);
         }
         let Some(fallback) = fallback else { return Err(problems) };
-        leaves.insert(at, fallback.clone());
+        leaves.to_mut().insert(at, fallback.clone());
     }
 }
 
@@ -57,29 +60,20 @@ fn insert(table: &mut Table, path: &[String], value: Value) {
     }
 }
 
+/// The settings of a profile that may be a share of its `limits.memory`.
+const SHARES: [[&str; 2]; 2] = [["limits", "memory_soft"], ["sandbox", "data"]];
+
 fn with_sizes(path: &KeyPath, leaf: &Leaf, leaves: &Leaves) -> Value {
-    match (path.names(), &leaf.value) {
-        ([profiles, profile, section, key], Value::String(text))
-            if profiles == "profiles"
-                && matches!(
-                    (section.as_str(), key.as_str()),
-                    ("limits", "memory_soft") | ("sandbox", "data")
-                ) =>
-        {
-            let limit = KeyPath::dotted("profiles")
-                .child(profile)
-                .child("limits")
-                .child("memory");
-            // A bare number of bytes reads like a text of it.
-            let limit = leaves.get(&limit).map(|leaf| {
-                leaf.value
-                    .as_str()
-                    .map_or_else(|| value_text(&leaf.value), str::to_owned)
-            });
-            Value::String(portion::resolve(text, limit.as_deref()))
-        }
-        (_, value) => value.clone(),
-    }
+    let share = |key: &[&str; 2]| path.profile().is_some() && path.names()[2..] == key[..];
+    let Some(text) = leaf.value.as_str().filter(|_| SHARES.iter().any(share)) else {
+        return leaf.value.clone();
+    };
+    let limit = leaves
+        .get(&path.parent().parent().child("limits").child("memory"))
+        .map(|leaf| &leaf.value);
+    // A bare number of bytes reads like a text of it.
+    let limit = limit.map(|value| value.as_str().map_or_else(|| value_text(value), str::to_owned));
+    Value::String(portion::resolve(text, limit.as_deref()))
 }
 
 /// The setting that serde was at: the longest one that its path begins with.
