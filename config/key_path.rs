@@ -1,10 +1,10 @@
 //! The place of a setting: `profiles.notebook.limits.memory`.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-/// The place of a setting or of a section, from the top.
+/// The place of a setting or of a section, from the top. Shared, for loading copies many of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct KeyPath(Vec<String>);
+pub(crate) struct KeyPath(Arc<[String]>);
 
 impl KeyPath {
     /// A path from its dotted form. Names with dots in them cannot be said so.
@@ -30,9 +30,7 @@ impl KeyPath {
     }
 
     pub(crate) fn child(&self, name: &str) -> Self {
-        let mut names = self.0.clone();
-        names.push(name.to_owned());
-        Self(names)
+        self.0.iter().cloned().chain([name.to_owned()]).collect()
     }
 
     pub(crate) fn starts_with(&self, other: &Self) -> bool {
@@ -41,7 +39,7 @@ impl KeyPath {
 
     /// The profile that this is a setting of, or the section of.
     pub(crate) fn profile(&self) -> Option<&str> {
-        match self.0.as_slice() {
+        match &*self.0 {
             [profiles, name, ..] if profiles == "profiles" => Some(name),
             _ => None,
         }
@@ -49,11 +47,13 @@ impl KeyPath {
 
     /// The same place with another profile's name. Places outside the profiles stay.
     pub(crate) fn in_profile(&self, name: &str) -> Self {
-        let mut path = self.clone();
-        if path.profile().is_some() {
-            name.clone_into(&mut path.0[1]);
+        match &*self.0 {
+            [profiles, _, rest @ ..] if profiles == "profiles" => [profiles.clone(), name.to_owned()]
+                .into_iter()
+                .chain(rest.iter().cloned())
+                .collect(),
+            _ => self.clone(),
         }
-        path
     }
 }
 
