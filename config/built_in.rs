@@ -27,10 +27,7 @@ pub(crate) fn layer() -> Vec<Entry> {
     for (name, text) in PROFILES {
         let section = KeyPath::dotted("profiles").child(name);
         let below = |path: &KeyPath| section.names().iter().chain(path.names()).cloned().collect();
-        all.extend(parse(text).into_iter().map(|entry| Entry {
-            path: below(&entry.path),
-            ..entry
-        }));
+        all.extend(parse(text).into_iter().map(|entry| Entry { path: below(&entry.path), ..entry }));
     }
     all
 }

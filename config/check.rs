@@ -17,30 +17,14 @@ pub(crate) struct Conflict {
 pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
     let mut found = Vec::new();
     if let Err(unknown) = config.profile(&config.profile) {
-        let what = format!(
-            "bad value `{}` for `profile`: unknown profile, one of {}",
-            unknown.name,
-            list(&unknown.known)
-        );
-        found.push(Conflict {
-            keys: vec![KeyPath::dotted("profile")],
-            what,
-            hint: unknown.hint(),
-        });
+        let what =
+            format!("bad value `{}` for `profile`: unknown profile, one of {}", unknown.name, list(&unknown.known));
+        found.push(Conflict { keys: vec![KeyPath::dotted("profile")], what, hint: unknown.hint() });
     }
-    registry(
-        config,
-        &mut Finder {
-            section: KeyPath::default(),
-            found: &mut found,
-        },
-    );
+    registry(config, &mut Finder { section: KeyPath::default(), found: &mut found });
     for (name, profile) in &config.profiles {
         let section = KeyPath::dotted("profiles").child(name);
-        let mut finder = Finder {
-            section,
-            found: &mut found,
-        };
+        let mut finder = Finder { section, found: &mut found };
         limits(&profile.limits, &mut finder);
         restart(&profile.restart, &mut finder);
         stack(config, profile, &mut finder);
@@ -65,11 +49,7 @@ impl Finder<'_> {
             Some(profile) => format!("in profile `{profile}`, {what}"),
             None => what,
         };
-        self.found.push(Conflict {
-            keys: keys.iter().map(place).collect(),
-            what,
-            hint: Some(hint.to_owned()),
-        });
+        self.found.push(Conflict { keys: keys.iter().map(place).collect(), what, hint: Some(hint.to_owned()) });
     }
 
     /// Refuses a zero where it would let nothing through.
@@ -81,11 +61,7 @@ impl Finder<'_> {
 fn registry(config: &Config, finder: &mut Finder<'_>) {
     let registry = &config.registry;
     finder.at_least_one(registry.workers == 0, "registry.workers", "allow one at least");
-    finder.at_least_one(
-        registry.workers_per_tenant == 0,
-        "registry.workers_per_tenant",
-        "allow one at least",
-    );
+    finder.at_least_one(registry.workers_per_tenant == 0, "registry.workers_per_tenant", "allow one at least");
     finder.at_least_one(registry.pool_max == 0, "registry.pool_max", "allow one at least");
     finder.at_least_one(registry.events == 0, "registry.events", "keep one at least");
     finder.refuse(
@@ -115,21 +91,9 @@ fn limits(limits: &Limits, finder: &mut Finder<'_>) {
         );
     }
     let unlimited = "for no limit, write `\"unlimited\"`";
-    finder.at_least_one(
-        limits.wall_time.is_some_and(|time| time.is_zero()),
-        "limits.wall_time",
-        unlimited,
-    );
-    finder.at_least_one(
-        limits.cpu_time.is_some_and(|time| time.is_zero()),
-        "limits.cpu_time",
-        unlimited,
-    );
-    finder.at_least_one(
-        limits.memory.is_some_and(|memory| memory.get() == 0),
-        "limits.memory",
-        unlimited,
-    );
+    finder.at_least_one(limits.wall_time.is_some_and(|time| time.is_zero()), "limits.wall_time", unlimited);
+    finder.at_least_one(limits.cpu_time.is_some_and(|time| time.is_zero()), "limits.cpu_time", unlimited);
+    finder.at_least_one(limits.memory.is_some_and(|memory| memory.get() == 0), "limits.memory", unlimited);
     finder.at_least_one(limits.evaluations == Some(0), "limits.evaluations", unlimited);
     finder.at_least_one(
         limits.queue == 0,
@@ -141,11 +105,7 @@ fn limits(limits: &Limits, finder: &mut Finder<'_>) {
         "limits.start_time",
         "a start takes a few milliseconds: try `10s`",
     );
-    finder.at_least_one(
-        limits.message.get() == 0,
-        "limits.message",
-        "code travels in messages: try `16MiB`",
-    );
+    finder.at_least_one(limits.message.get() == 0, "limits.message", "code travels in messages: try `16MiB`");
 }
 
 fn restart(restart: &Restart, finder: &mut Finder<'_>) {
@@ -158,10 +118,7 @@ fn restart(restart: &Restart, finder: &mut Finder<'_>) {
         ),
         "give a period, such as `10s`",
     );
-    let (least, most) = (
-        format_duration(restart.backoff_min),
-        format_duration(restart.backoff_max),
-    );
+    let (least, most) = (format_duration(restart.backoff_min), format_duration(restart.backoff_max));
     finder.refuse(
         restart.backoff_min > restart.backoff_max,
         &["restart.backoff_min", "restart.backoff_max"],
@@ -176,12 +133,7 @@ fn stack(config: &Config, profile: &Profile, finder: &mut Finder<'_>) {
         return;
     }
     let what = format!("`sandbox.stack` is {process}, less than twice `javascript.stack`, which is {engine}");
-    finder.refuse(
-        true,
-        &["sandbox.stack"],
-        what,
-        "lower `javascript.stack`, or raise `sandbox.stack`",
-    );
+    finder.refuse(true, &["sandbox.stack"], what, "lower `javascript.stack`, or raise `sandbox.stack`");
     // Either may be the one that was set, and one of them is outside the profile.
     if let Some(conflict) = finder.found.last_mut() {
         conflict.keys.push(KeyPath::dotted("javascript.stack"));

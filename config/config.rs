@@ -39,18 +39,13 @@ impl Config {
     /// );
     /// ```
     pub fn profile(&self, name: &str) -> Result<&Profile, UnknownProfile> {
-        self.profiles
-            .get(name)
-            .ok_or_else(|| UnknownProfile::new(name, self.profiles.keys()))
+        self.profiles.get(name).ok_or_else(|| UnknownProfile::new(name, self.profiles.keys()))
     }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Layers::new()
-            .load()
-            .expect("the embedded files are a valid configuration")
-            .into_config()
+        Layers::new().load().expect("the embedded files are a valid configuration").into_config()
     }
 }
 
@@ -66,10 +61,7 @@ pub struct UnknownProfile {
 
 impl UnknownProfile {
     pub(crate) fn new<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> Self {
-        Self {
-            name: name.to_owned(),
-            known: known.cloned().collect(),
-        }
+        Self { name: name.to_owned(), known: known.cloned().collect() }
     }
 
     pub(crate) fn hint(&self) -> Option<String> {
@@ -80,9 +72,5 @@ impl UnknownProfile {
 
 /// Names in backticks, with commas.
 pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
-    names
-        .iter()
-        .map(|name| format!("`{}`", name.as_ref()))
-        .collect::<Vec<_>>()
-        .join(", ")
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
 }

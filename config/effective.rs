@@ -70,17 +70,9 @@ impl Effective {
             if let Some(Setting { section, .. }) = section.first().filter(|setting| !setting.section.is_empty()) {
                 text.push_str(&format!("\n[{section}]\n"));
             }
-            let lines: Vec<_> = section
-                .iter()
-                .map(|setting| format!("{} = {}", setting.key, setting.value))
-                .collect();
+            let lines: Vec<_> = section.iter().map(|setting| format!("{} = {}", setting.key, setting.value)).collect();
             // One very long list must not push all the others' origins out of sight.
-            let width = lines
-                .iter()
-                .map(String::len)
-                .filter(|length| *length <= 60)
-                .max()
-                .unwrap_or(0);
+            let width = lines.iter().map(String::len).filter(|length| *length <= 60).max().unwrap_or(0);
             for (setting, line) in section.iter().zip(lines) {
                 text.push_str(&format!("{line:width$}   # from {}\n", setting.origin_text()));
             }
@@ -105,28 +97,14 @@ impl Setting {
 /// below it, or TOML would take it for theirs.
 fn order(path: &KeyPath, keys: &Keys) -> (Option<String>, usize, usize) {
     let section = path.parent();
-    let section_position = if section.names().is_empty() {
-        0
-    } else {
-        keys.section_position(&section)
-    };
+    let section_position = if section.names().is_empty() { 0 } else { keys.section_position(&section) };
     (path.profile().map(str::to_owned), section_position, keys.position(path))
 }
 
 fn setting(path: &KeyPath, leaf: &Leaf) -> Setting {
-    let inherited = leaf
-        .written
-        .profile()
-        .filter(|_| leaf.written != *path)
-        .map(str::to_owned);
+    let inherited = leaf.written.profile().filter(|_| leaf.written != *path).map(str::to_owned);
     let (section, key) = (path.parent().to_string(), key_text(path.last()));
-    Setting {
-        section,
-        key,
-        value: value_text(&leaf.value),
-        origin: leaf.origin.clone(),
-        inherited,
-    }
+    Setting { section, key, value: value_text(&leaf.value), origin: leaf.origin.clone(), inherited }
 }
 
 /// A value as TOML writes it, on one line.
@@ -139,9 +117,7 @@ pub(crate) fn value_text(value: &Value) -> String {
         Value::Datetime(time) => time.to_string(),
         Value::Array(values) => format!("[{}]", values.iter().map(value_text).collect::<Vec<_>>().join(", ")),
         Value::Table(table) => {
-            let inner = table
-                .iter()
-                .map(|(key, value)| format!("{} = {}", key_text(key), value_text(value)));
+            let inner = table.iter().map(|(key, value)| format!("{} = {}", key_text(key), value_text(value)));
             format!("{{ {} }}", inner.collect::<Vec<_>>().join(", "))
         }
     }

@@ -30,10 +30,7 @@ pub(crate) struct SyntaxError {
 pub(crate) fn entries(text: &str, origin: impl Fn(usize) -> Origin) -> Result<Vec<Entry>, SyntaxError> {
     let in_line = |error: toml::de::Error| {
         let offset = error.span().map_or(0, |span| span.start);
-        SyntaxError {
-            line: 1 + breaks(text, 0..offset),
-            message: error.message().to_owned(),
-        }
+        SyntaxError { line: 1 + breaks(text, 0..offset), message: error.message().to_owned() }
     };
     let document = DeTable::parse(text).map_err(in_line)?;
     let mut found = Vec::new();
@@ -43,11 +40,7 @@ pub(crate) fn entries(text: &str, origin: impl Fn(usize) -> Origin) -> Result<Ve
     let entry = |(offset, path, value): Found| {
         lines += breaks(text, counted..offset);
         counted = offset;
-        Entry {
-            path,
-            value,
-            origin: origin(lines),
-        }
+        Entry { path, value, origin: origin(lines) }
     };
     Ok(found.into_iter().map(entry).collect())
 }

@@ -111,52 +111,23 @@ fn base_of(leaf: Option<&Leaf>, profiles: &BTreeSet<String>) -> Result<String, B
         return Ok(base.to_owned());
     }
     let unknown = UnknownProfile::new(base, profiles.iter());
-    let what = format!(
-        "bad value `{base}` for `{}`: unknown profile, one of {}",
-        leaf.written,
-        list(&unknown.known)
-    );
+    let what = format!("bad value `{base}` for `{}`: unknown profile, one of {}", leaf.written, list(&unknown.known));
     Err(Box::new(problem(leaf, what, unknown.hint())))
 }
 
 fn base_of_built_in(leaf: &Leaf, name: &str) -> Problem {
-    let what = format!(
-        "`{}`: the built-in profile `{name}` is complete and has no base",
-        leaf.written
-    );
-    problem(
-        leaf,
-        what,
-        Some(format!(
-            "define a profile of another name with `base = {}`",
-            value_text(&leaf.value)
-        )),
-    )
+    let what = format!("`{}`: the built-in profile `{name}` is complete and has no base", leaf.written);
+    problem(leaf, what, Some(format!("define a profile of another name with `base = {}`", value_text(&leaf.value))))
 }
 
 fn cycle(leaf: &Leaf, line: &[String]) -> Problem {
-    let around = line
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(" on ");
+    let around = line.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(" on ");
     let what = format!("`{}`: profiles build on each other in a circle: {around}", leaf.written);
-    problem(
-        leaf,
-        what,
-        Some(format!(
-            "build one of them on a built-in profile, as in `base = \"{DEFAULT_BASE}\"`"
-        )),
-    )
+    problem(leaf, what, Some(format!("build one of them on a built-in profile, as in `base = \"{DEFAULT_BASE}\"`")))
 }
 
 fn problem(leaf: &Leaf, what: String, hint: Option<String>) -> Problem {
-    Problem {
-        origin: leaf.origin.clone(),
-        key: Some(leaf.written.to_string()),
-        what,
-        hint,
-    }
+    Problem { origin: leaf.origin.clone(), key: Some(leaf.written.to_string()), what, hint }
 }
 
 /// The key that names the base of a profile.

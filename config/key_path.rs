@@ -48,10 +48,9 @@ impl KeyPath {
     /// The same place with another profile's name. Places outside the profiles stay.
     pub(crate) fn in_profile(&self, name: &str) -> Self {
         match &*self.0 {
-            [profiles, _, rest @ ..] if profiles == "profiles" => [profiles.clone(), name.to_owned()]
-                .into_iter()
-                .chain(rest.iter().cloned())
-                .collect(),
+            [profiles, _, rest @ ..] if profiles == "profiles" => {
+                [profiles.clone(), name.to_owned()].into_iter().chain(rest.iter().cloned()).collect()
+            }
             _ => self.clone(),
         }
     }
@@ -76,11 +75,7 @@ impl fmt::Display for KeyPath {
 /// A key as TOML writes it: bare where it can be.
 pub(crate) fn key_text(name: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(bare) {
-        name.to_owned()
-    } else {
-        quoted(name)
-    }
+    if !name.is_empty() && name.chars().all(bare) { name.to_owned() } else { quoted(name) }
 }
 
 /// A text as TOML writes it, on one line.

@@ -19,35 +19,24 @@ pub(crate) struct Keys {
 impl Keys {
     /// The keys of the lowest layer, which has all of them.
     pub(crate) fn of(layer: &[Entry]) -> Self {
-        let values = layer
-            .iter()
-            .filter(|entry| entry.value.is_some())
-            .map(|entry| entry.path.in_profile(ANY));
+        let values = layer.iter().filter(|entry| entry.value.is_some()).map(|entry| entry.path.in_profile(ANY));
         let (of_profiles, top): (Vec<_>, Vec<_>) = values.partition(|path| path.profile().is_some());
         let base = KeyPath::dotted("profiles").child(ANY).child(BASE);
         let mut seen = BTreeSet::new();
         let all = top.into_iter().chain([base]).chain(of_profiles);
-        Self {
-            known: all.filter(|path| seen.insert(path.clone())).collect(),
-        }
+        Self { known: all.filter(|path| seen.insert(path.clone())).collect() }
     }
 
     /// Where the key stands in the embedded files, for lists of settings in the same order.
     pub(crate) fn position(&self, path: &KeyPath) -> usize {
         let place = path.in_profile(ANY);
-        self.known
-            .iter()
-            .position(|known| *known == place)
-            .unwrap_or(usize::MAX)
+        self.known.iter().position(|known| *known == place).unwrap_or(usize::MAX)
     }
 
     /// Where the first key of a section stands, sections below it not counted.
     pub(crate) fn section_position(&self, section: &KeyPath) -> usize {
         let place = section.in_profile(ANY);
-        self.known
-            .iter()
-            .position(|known| known.parent() == place)
-            .unwrap_or(usize::MAX)
+        self.known.iter().position(|known| known.parent() == place).unwrap_or(usize::MAX)
     }
 
     /// What is wrong with the place of an entry.
@@ -56,40 +45,23 @@ impl Keys {
         let (what, hint) = match (self.is_value(&place), self.is_section(&place), &entry.value) {
             (true, _, Some(_)) | (_, true, None) => return None,
             (true, _, None) => (format!("`{}` is a value, not a section", entry.path), None),
-            (_, true, Some(_)) => (
-                format!("`{}` is a section, not a value{}", entry.path, self.allowed(&place)),
-                None,
-            ),
+            (_, true, Some(_)) => (format!("`{}` is a section, not a value{}", entry.path, self.allowed(&place)), None),
             (false, false, _) => self.unknown(entry),
         };
-        Some(Problem {
-            origin: entry.origin.clone(),
-            key: Some(entry.path.to_string()),
-            what,
-            hint,
-        })
+        Some(Problem { origin: entry.origin.clone(), key: Some(entry.path.to_string()), what, hint })
     }
 
     fn unknown(&self, entry: &Entry) -> (String, Option<String>) {
         let place = entry.path.in_profile(ANY);
-        let good = (0..place.names().len())
-            .rev()
-            .find(|count| self.is_section(&place.first(*count)))
-            .unwrap_or(0);
+        let good = (0..place.names().len()).rev().find(|count| self.is_section(&place.first(*count))).unwrap_or(0);
         let wrong = entry.path.first(good + 1);
         if self.is_value(&place.first(good + 1)) {
             return (format!("`{wrong}` is a value, not a section"), None);
         }
         let what = format!("unknown key `{}`{}", entry.path, self.allowed(&place.first(good)));
         let meant = self.meant(&entry.path, &wrong);
-        let spelled: Vec<_> = meant
-            .iter()
-            .map(|path| format!("`{}`", entry.origin.spell(path)))
-            .collect();
-        (
-            what,
-            (!spelled.is_empty()).then(|| format!("did you mean {}?", spelled.join(" or "))),
-        )
+        let spelled: Vec<_> = meant.iter().map(|path| format!("`{}`", entry.origin.spell(path))).collect();
+        (what, (!spelled.is_empty()).then(|| format!("did you mean {}?", spelled.join(" or "))))
     }
 
     /// The keys that look like the wrong one, or else those that end as it does.
@@ -104,19 +76,13 @@ impl Keys {
             .min_by_key(|(distance, _)| *distance);
         match near {
             Some((_, known)) => vec![known],
-            None => places()
-                .filter(|known| known.names().ends_with(path.names()))
-                .take(3)
-                .collect(),
+            None => places().filter(|known| known.names().ends_with(path.names())).take(3).collect(),
         }
     }
 
     /// All keys and all sections.
     fn places(&self) -> BTreeSet<KeyPath> {
-        self.known
-            .iter()
-            .flat_map(|known| (1..=known.names().len()).map(|count| known.first(count)))
-            .collect()
+        self.known.iter().flat_map(|known| (1..=known.names().len()).map(|count| known.first(count))).collect()
     }
 
     fn is_value(&self, place: &KeyPath) -> bool {
@@ -124,9 +90,7 @@ impl Keys {
     }
 
     fn is_section(&self, place: &KeyPath) -> bool {
-        self.known
-            .iter()
-            .any(|known| known.starts_with(place) && known != place)
+        self.known.iter().any(|known| known.starts_with(place) && known != place)
     }
 
     /// The keys below a section, as the end of a sentence.
@@ -185,22 +149,16 @@ mod tests {
 
     #[test]
     fn typing_errors_are_counted() {
-        for (left, right, errors) in [
-            ("", "abc", 3),
-            ("memory", "memory", 0),
-            ("memroy", "memory", 1),
-            ("wait", "waits", 1),
-        ] {
+        for (left, right, errors) in
+            [("", "abc", 3), ("memory", "memory", 0), ("memroy", "memory", 1), ("wait", "waits", 1)]
+        {
             assert_eq!(distance(left, right), errors, "{left} {right}");
         }
     }
 
     #[test]
     fn a_name_that_is_like_no_other_is_not_guessed() {
-        assert_eq!(
-            nearest("notbook", ["notebook", "trusted"].into_iter()),
-            Some("notebook")
-        );
+        assert_eq!(nearest("notbook", ["notebook", "trusted"].into_iter()), Some("notebook"));
         assert_eq!(nearest("exam", ["notebook", "trusted"].into_iter()), None);
     }
 }

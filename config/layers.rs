@@ -53,10 +53,7 @@ impl Layers {
     /// Reads the configuration file, and puts it on top of the defaults.
     pub fn file(self, path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let path = path.as_ref();
-        let text = fs::read_to_string(path).map_err(|source| LoadError::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = fs::read_to_string(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         Ok(self.text(path, text))
     }
 
@@ -72,8 +69,7 @@ impl Layers {
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        self.variables
-            .extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
+        self.variables.extend(variables.into_iter().map(|(name, value)| (name.into(), value.into())));
         self
     }
 
@@ -107,37 +103,22 @@ impl Layers {
             Ok(_) => return Err(LoadError::Invalid(problems)),
             Err(bad) => return Err(LoadError::Invalid(problems.into_iter().chain(bad).collect())),
         };
-        for problem in conflicts(&config)
-            .into_iter()
-            .map(|conflict| located(conflict, &leaves))
-        {
+        for problem in conflicts(&config).into_iter().map(|conflict| located(conflict, &leaves)) {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
         }
-        if problems.is_empty() {
-            Ok(Effective::new(config, leaves, keys))
-        } else {
-            Err(LoadError::Invalid(problems))
-        }
+        if problems.is_empty() { Ok(Effective::new(config, leaves, keys)) } else { Err(LoadError::Invalid(problems)) }
     }
 
     /// What the user's layers say, the lowest first.
     fn entries(self, built_in: &[Entry], problems: &mut Vec<Problem>) -> Result<Vec<Entry>, LoadError> {
         let mut all = Vec::new();
         if let Some((path, text)) = self.file {
-            let origin = |line| Origin::File {
-                path: path.clone(),
-                line,
-            };
+            let origin = |line| Origin::File { path: path.clone(), line };
             all = entries(&text, origin).map_err(|error| {
                 let what = format!("not TOML: {}", error.message);
-                LoadError::Invalid(vec![Problem {
-                    origin: origin(error.line),
-                    key: None,
-                    what,
-                    hint: None,
-                }])
+                LoadError::Invalid(vec![Problem { origin: origin(error.line), key: None, what, hint: None }])
             })?;
         }
         let profiles = profile_names(built_in.iter().chain(&all));
@@ -173,26 +154,14 @@ fn drop_unknown(entries: &mut Vec<Entry>, keys: &Keys, problems: &mut Vec<Proble
 }
 
 fn profile_names<'a>(entries: impl Iterator<Item = &'a Entry>) -> BTreeSet<String> {
-    entries
-        .filter_map(|entry| entry.path.profile())
-        .map(str::to_owned)
-        .collect()
+    entries.filter_map(|entry| entry.path.profile()).map(str::to_owned).collect()
 }
 
 /// One value for each key: the last.
 fn merge(entries: Vec<Entry>) -> Leaves {
     let leaf = |entry: Entry| {
         let written = entry.path.clone();
-        entry.value.map(|value| {
-            (
-                entry.path,
-                Leaf {
-                    value,
-                    origin: entry.origin,
-                    written,
-                },
-            )
-        })
+        entry.value.map(|value| (entry.path, Leaf { value, origin: entry.origin, written }))
     };
     entries.into_iter().filter_map(leaf).collect()
 }
@@ -203,10 +172,5 @@ fn located(conflict: Conflict, leaves: &Leaves) -> Problem {
     let latest = involved.max_by(|one, other| one.origin.cmp(&other.origin));
     let origin = latest.map_or(Origin::Default, |leaf| leaf.origin.clone());
     let key = latest.map(|leaf| leaf.written.to_string());
-    Problem {
-        origin,
-        key,
-        what: conflict.what,
-        hint: conflict.hint,
-    }
+    Problem { origin, key, what: conflict.what, hint: conflict.hint }
 }

@@ -23,29 +23,20 @@ fn complaint(layers: Layers) -> String {
 }
 
 fn origin(effective: &Effective, section: &str, key: &str) -> Origin {
-    let found = effective
-        .settings()
-        .into_iter()
-        .find(|setting| setting.section == section && setting.key == key);
+    let found = effective.settings().into_iter().find(|setting| setting.section == section && setting.key == key);
     found.unwrap().origin.clone()
 }
 
 #[test]
 fn the_embedded_files_are_a_configuration() {
     let config = Config::default();
-    assert_eq!(
-        config.profiles.keys().collect::<Vec<_>>(),
-        ["notebook", "trusted", "untrusted"]
-    );
+    assert_eq!(config.profiles.keys().collect::<Vec<_>>(), ["notebook", "trusted", "untrusted"]);
     assert!(config.profile(&config.profile).is_ok());
     assert_eq!(Profile::trusted().state, State::None);
     assert_eq!(Profile::trusted().on_return, OnReturn::Reset);
 
     let notebook = Profile::notebook();
-    assert_eq!(
-        (notebook.state, notebook.restart.policy),
-        (State::Kept, RestartPolicy::Permanent)
-    );
+    assert_eq!((notebook.state, notebook.restart.policy), (State::Kept, RestartPolicy::Permanent));
     assert_eq!(notebook.limits.wall_time, None);
     assert_eq!(notebook.limits.memory_soft, Some(ByteSize::mib(1536)));
 
@@ -61,10 +52,7 @@ fn every_key_has_a_comment_above_it() {
     let profiles = built_in::PROFILES.iter().map(|(_, text)| *text);
     for text in std::iter::once(built_in::DEFAULT).chain(profiles) {
         let lines: Vec<_> = text.lines().collect();
-        for pair in lines
-            .windows(2)
-            .filter(|pair| !pair[1].is_empty() && !pair[1].starts_with('#'))
-        {
+        for pair in lines.windows(2).filter(|pair| !pair[1].is_empty() && !pair[1].starts_with('#')) {
             assert!(pair[0].starts_with("# "), "no comment above `{}`", pair[1]);
         }
         assert!(lines.iter().all(|line| line.len() <= 120), "a line is too wide");
@@ -76,31 +64,13 @@ fn a_flag_beats_a_variable_beats_the_file_beats_the_default() {
     let text = "[registry]\nworkers = 2\npool_max = 3\nevents = 4\n";
     let variables = [("OAST_REGISTRY__WORKERS", "20"), ("OAST_REGISTRY__POOL_MAX", "30")];
     // Given in the opposite order: the layers decide, not the calls.
-    let layers = Layers::new()
-        .set("registry.workers", "200")
-        .variables(variables)
-        .text("oast.toml", text);
+    let layers = Layers::new().set("registry.workers", "200").variables(variables).text("oast.toml", text);
     let effective = layers.load().unwrap();
     let registry = &effective.config().registry;
-    assert_eq!(
-        (registry.workers, registry.pool_max, registry.events, registry.pool_min),
-        (200, 30, 4, 1)
-    );
-    assert_eq!(
-        origin(&effective, "registry", "workers"),
-        Origin::Flag("--set".to_owned())
-    );
-    assert_eq!(
-        origin(&effective, "registry", "pool_max"),
-        Origin::Variable("OAST_REGISTRY__POOL_MAX".to_owned())
-    );
-    assert_eq!(
-        origin(&effective, "registry", "events"),
-        Origin::File {
-            path: "oast.toml".into(),
-            line: 4
-        }
-    );
+    assert_eq!((registry.workers, registry.pool_max, registry.events, registry.pool_min), (200, 30, 4, 1));
+    assert_eq!(origin(&effective, "registry", "workers"), Origin::Flag("--set".to_owned()));
+    assert_eq!(origin(&effective, "registry", "pool_max"), Origin::Variable("OAST_REGISTRY__POOL_MAX".to_owned()));
+    assert_eq!(origin(&effective, "registry", "events"), Origin::File { path: "oast.toml".into(), line: 4 });
     assert_eq!(origin(&effective, "registry", "pool_min"), Origin::Default);
 }
 
@@ -111,23 +81,14 @@ fn an_unknown_key_names_its_line_what_is_allowed_and_what_was_meant() {
         shown.starts_with("oast.toml:4: unknown key `profiles.notebook.limits.memroy`; there are `wall_time`"),
         "{shown}"
     );
-    assert!(
-        shown.ends_with("\nhint: did you mean `profiles.notebook.limits.memory`?"),
-        "{shown}"
-    );
+    assert!(shown.ends_with("\nhint: did you mean `profiles.notebook.limits.memory`?"), "{shown}");
 }
 
 #[test]
 fn an_unknown_section_is_one_problem_at_its_header() {
     let found = problems(file("\n[regstry]\nworkers = 1\nevents = 2\n"));
     assert_eq!(found.len(), 1);
-    assert_eq!(
-        found[0].origin,
-        Origin::File {
-            path: "oast.toml".into(),
-            line: 2
-        }
-    );
+    assert_eq!(found[0].origin, Origin::File { path: "oast.toml".into(), line: 2 });
     assert_eq!(found[0].hint.as_deref(), Some("did you mean `registry`?"));
 }
 
@@ -143,26 +104,16 @@ fn a_key_in_the_wrong_place_is_shown_the_right_one() {
 
 #[test]
 fn a_bad_value_names_its_place_and_what_is_allowed() {
-    let shown = complaint(file(
-        "[profiles.untrusted.limits]\nmemory = \"12XB\"\nwall_time = 30\nqueue = -1",
-    ));
+    let shown = complaint(file("[profiles.untrusted.limits]\nmemory = \"12XB\"\nwall_time = 30\nqueue = -1"));
     let lines: Vec<_> = shown.lines().collect();
     assert_eq!(lines.len(), 3, "all at once: {shown}");
-    let line = |number: &str| {
-        lines
-            .iter()
-            .find(|line| line.starts_with(&format!("oast.toml:{number}: ")))
-            .unwrap()
-    };
+    let line = |number: &str| lines.iter().find(|line| line.starts_with(&format!("oast.toml:{number}: "))).unwrap();
     let memory = line("2");
     assert!(
         memory.contains("bad value `\"12XB\"` for `profiles.untrusted.limits.memory`: unknown unit `XB`"),
         "{memory}"
     );
-    assert!(
-        memory.ends_with("expected a size such as `256MiB`, `1GiB` or `500kB`, or `unlimited`"),
-        "{memory}"
-    );
+    assert!(memory.ends_with("expected a size such as `256MiB`, `1GiB` or `500kB`, or `unlimited`"), "{memory}");
     assert!(line("3").ends_with("expected a time such as `250ms`, `30s`, `5m` or `1m30s`, or `unlimited`"));
     assert!(line("4").ends_with("expected a whole number such as `8`"));
 
@@ -173,10 +124,7 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
     );
     assert!(shown.contains("`kept` or `none`"), "{shown}");
     let shown = complaint(Layers::new().variables([("OAST_JAVASCRIPT__MODULES", "yes")]));
-    assert!(
-        shown.starts_with("$OAST_JAVASCRIPT__MODULES: bad value `\"yes\"`"),
-        "{shown}"
-    );
+    assert!(shown.starts_with("$OAST_JAVASCRIPT__MODULES: bad value `\"yes\"`"), "{shown}");
 }
 
 #[test]
@@ -204,29 +152,19 @@ fn one_key_of_a_built_in_profile_can_be_set_and_shares_follow() {
     assert_eq!(*notebook, expected);
 
     let effective = file("[profiles.notebook.limits]\nmemory = 1000000").load().unwrap();
-    assert_eq!(
-        effective.config().profiles["notebook"].limits.memory_soft,
-        Some(ByteSize(750_000))
-    );
+    assert_eq!(effective.config().profiles["notebook"].limits.memory_soft, Some(ByteSize(750_000)));
 }
 
 #[test]
 fn a_new_profile_is_its_base_and_what_it_says() {
     let text = "[profiles.exam]\nbase = \"strict\"\nlimits.queue = 7\n[profiles.strict]\nbase = \"untrusted\"\nlimits.cpu_time = \"1s\"\n[profiles.mine]\n";
-    let effective = file(text)
-        .variables([("OAST_PROFILES__UNTRUSTED__STATE", "kept")])
-        .load()
-        .unwrap();
+    let effective = file(text).variables([("OAST_PROFILES__UNTRUSTED__STATE", "kept")]).load().unwrap();
     let mut expected = Profile::untrusted();
     expected.state = State::Kept;
     expected.limits.cpu_time = Some(Duration::from_secs(1));
     expected.limits.queue = 7;
     assert_eq!(*effective.config().profile("exam").unwrap(), expected);
-    assert_eq!(
-        *effective.config().profile("mine").unwrap(),
-        Profile::notebook(),
-        "the default base"
-    );
+    assert_eq!(*effective.config().profile("mine").unwrap(), Profile::notebook(), "the default base");
 }
 
 #[test]
@@ -238,17 +176,11 @@ fn a_wrong_base_is_refused() {
     );
     assert!(shown.ends_with("hint: did you mean `untrusted`?"), "{shown}");
     let shown = complaint(file("[profiles.a]\nbase = \"b\"\n[profiles.b]\nbase = \"a\""));
-    assert!(
-        shown.contains("profiles build on each other in a circle: `a` on `b` on `a`"),
-        "{shown}"
-    );
+    assert!(shown.contains("profiles build on each other in a circle: `a` on `b` on `a`"), "{shown}");
     assert!(complaint(file("profiles.a.base = \"a\"")).contains("in a circle: `a` on `a`"));
     assert!(complaint(file("profiles.a.base = 1")).contains("bad value `1` for `profiles.a.base`: expected a profile"));
     let shown = complaint(file("profiles.trusted.base = \"notebook\""));
-    assert!(
-        shown.contains("the built-in profile `trusted` is complete and has no base"),
-        "{shown}"
-    );
+    assert!(shown.contains("the built-in profile `trusted` is complete and has no base"), "{shown}");
 }
 
 #[test]
@@ -275,15 +207,9 @@ fn values_that_contradict_each_other_are_refused_where_the_latest_is_written() {
             "unknown profile, one of `exam`, `notebook`, `trusted`, `untrusted`\nhint: did you mean `exam`?",
         ),
         ("profiles.trusted.restart.period = \"0s\"", "`restart.period` is zero"),
-        (
-            "profiles.trusted.restart.backoff_min = \"1m\"",
-            "`restart.backoff_min` is 1m, over `restart.backoff_max`",
-        ),
+        ("profiles.trusted.restart.backoff_min = \"1m\"", "`restart.backoff_min` is 1m, over `restart.backoff_max`"),
         ("profiles.trusted.limits.queue = 0", "`limits.queue` is zero"),
-        (
-            "registry.pool_min = 9",
-            "`registry.pool_min` is 9, over `registry.pool_max`",
-        ),
+        ("registry.pool_min = 9", "`registry.pool_min` is 9, over `registry.pool_max`"),
         ("javascript.memory = \"100%\"", "is 100% of the worker's limit"),
         ("javascript.stack = \"6MiB\"", "less than twice `javascript.stack`"),
     ] {
@@ -295,9 +221,7 @@ fn values_that_contradict_each_other_are_refused_where_the_latest_is_written() {
 #[test]
 fn the_rendering_says_where_each_value_came_from_and_loads_to_the_same() {
     let text = "[profiles.\"my exam\"]\nbase = \"untrusted\"\nsandbox.environment = [\"A\\\"B\", \"C\"]\n";
-    let layers = file(text)
-        .variables([("OAST_PROFILES__UNTRUSTED__LIMITS__QUEUE", "9")])
-        .set("log.level", "info");
+    let layers = file(text).variables([("OAST_PROFILES__UNTRUSTED__LIMITS__QUEUE", "9")]).set("log.level", "info");
     let effective = layers.load().unwrap();
     let rendered = effective.render();
     let line = |start: &str| {
@@ -308,10 +232,7 @@ fn the_rendering_says_where_each_value_came_from_and_loads_to_the_same() {
             .map(|line| line.split("   # ").last().unwrap().trim().to_owned())
     };
     assert_eq!(line("environment").unwrap(), "from oast.toml:3");
-    assert_eq!(
-        line("queue = 9").unwrap(),
-        "from profile untrusted, $OAST_PROFILES__UNTRUSTED__LIMITS__QUEUE"
-    );
+    assert_eq!(line("queue = 9").unwrap(), "from profile untrusted, $OAST_PROFILES__UNTRUSTED__LIMITS__QUEUE");
     assert_eq!(line("grace").unwrap(), "from profile untrusted, default");
     assert!(rendered.contains("level = \"info\"   # from --set\n"), "{rendered}");
     assert!(rendered.starts_with("profile = \"notebook\""), "{rendered}");
@@ -323,15 +244,9 @@ fn the_rendering_says_where_each_value_came_from_and_loads_to_the_same() {
 #[test]
 fn the_typed_configuration_goes_through_json_unchanged() {
     let mut config = Config::default();
-    config
-        .profiles
-        .values_mut()
-        .for_each(|profile| profile.limits.evaluations = Some(3));
+    config.profiles.values_mut().for_each(|profile| profile.limits.evaluations = Some(3));
     let json = serde_json::to_string(&config).unwrap();
-    assert!(
-        json.contains("\"memory\":\"256MiB\"") && json.contains("\"wall_time\":\"unlimited\""),
-        "{json}"
-    );
+    assert!(json.contains("\"memory\":\"256MiB\"") && json.contains("\"wall_time\":\"unlimited\""), "{json}");
     assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
 }
 
@@ -343,8 +258,5 @@ fn formats_for_machines_get_numbers() {
 
     let config = Config::default();
     let bytes = bincode::serde::encode_to_vec(&config, layout).unwrap();
-    assert_eq!(
-        bincode::serde::decode_from_slice(&bytes, layout).unwrap(),
-        (config, bytes.len())
-    );
+    assert_eq!(bincode::serde::decode_from_slice(&bytes, layout).unwrap(), (config, bytes.len()));
 }

@@ -27,10 +27,7 @@ mod tests {
     #[test]
     fn the_flag_comes_before_the_variable_before_the_home() {
         let variable = |name: &str| (name == "OAST_CONFIG").then(|| OsString::from("/of/variable.toml"));
-        assert_eq!(
-            locate(Some(Path::new("of-flag.toml")), variable),
-            Some(PathBuf::from("of-flag.toml"))
-        );
+        assert_eq!(locate(Some(Path::new("of-flag.toml")), variable), Some(PathBuf::from("of-flag.toml")));
         assert_eq!(locate(None, variable), Some(PathBuf::from("/of/variable.toml")));
         assert_eq!(locate(None, |_| None), None);
     }

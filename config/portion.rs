@@ -59,9 +59,7 @@ impl FromStr for Portion {
             return text.parse().map(Self::Size);
         }
         let percent = number.times(1).and_then(|percent| u16::try_from(percent).ok());
-        percent
-            .map(Self::Percent)
-            .ok_or_else(|| UnitError::OutOfRange { text: text.to_owned() })
+        percent.map(Self::Percent).ok_or_else(|| UnitError::OutOfRange { text: text.to_owned() })
     }
 }
 
@@ -106,10 +104,7 @@ impl ShareOfMemory {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<ByteSize>, D::Error> {
-        Limit::deserialize_as(
-            deserializer,
-            "a size such as `256MiB`, a share of `limits.memory` such as `75%`",
-        )
+        Limit::deserialize_as(deserializer, "a size such as `256MiB`, a share of `limits.memory` such as `75%`")
     }
 }
 
@@ -120,9 +115,7 @@ pub(crate) fn resolve(setting: &str, memory: Option<&str>) -> String {
         return setting.to_owned();
     };
     let memory = memory.and_then(|text| ByteSize::from_text(text).ok());
-    Portion::Percent(percent)
-        .of(memory)
-        .map_or_else(|| crate::quantity::UNLIMITED.to_owned(), |size| size.to_string())
+    Portion::Percent(percent).of(memory).map_or_else(|| crate::quantity::UNLIMITED.to_owned(), |size| size.to_string())
 }
 
 #[cfg(test)]

@@ -106,9 +106,6 @@ impl Profile {
     }
 
     fn built_in(name: &str) -> Self {
-        Config::default()
-            .profiles
-            .remove(name)
-            .expect("the embedded files hold this profile")
+        Config::default().profiles.remove(name).expect("the embedded files hold this profile")
     }
 }

@@ -87,19 +87,11 @@ pub(crate) struct Plain<T>(PhantomData<T>);
 
 impl<T: Quantity> Plain<T> {
     pub(crate) fn serialize<S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            value.write(serializer)
-        } else {
-            value.serialize(serializer)
-        }
+        if serializer.is_human_readable() { value.write(serializer) } else { value.serialize(serializer) }
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-        if deserializer.is_human_readable() {
-            read(deserializer)
-        } else {
-            T::deserialize(deserializer)
-        }
+        if deserializer.is_human_readable() { read(deserializer) } else { T::deserialize(deserializer) }
     }
 }
 
@@ -127,11 +119,7 @@ impl<T: Quantity> Limit<T> {
         if !deserializer.is_human_readable() {
             return Option::deserialize(deserializer);
         }
-        deserializer.deserialize_any(LimitReader(Reader {
-            expected,
-            or: ", or `unlimited`",
-            value: PhantomData,
-        }))
+        deserializer.deserialize_any(LimitReader(Reader { expected, or: ", or `unlimited`", value: PhantomData }))
     }
 }
 
@@ -176,11 +164,7 @@ impl<T: Quantity> Visitor<'_> for LimitReader<T> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Option<T>, E> {
-        if text == UNLIMITED {
-            Ok(None)
-        } else {
-            self.0.visit_str(text).map(Some)
-        }
+        if text == UNLIMITED { Ok(None) } else { self.0.visit_str(text).map(Some) }
     }
 
     fn visit_u64<E: Error>(self, number: u64) -> Result<Option<T>, E> {
@@ -194,29 +178,17 @@ impl<T: Quantity> Visitor<'_> for LimitReader<T> {
 
 /// Reads a quantity from a format for people.
 pub(crate) fn read<'de, T: Quantity, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
-    deserializer.deserialize_any(Reader {
-        expected: T::EXPECTED,
-        or: "",
-        value: PhantomData,
-    })
+    deserializer.deserialize_any(Reader { expected: T::EXPECTED, or: "", value: PhantomData })
 }
 
 impl Serialize for ByteSize {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() {
-            self.write(serializer)
-        } else {
-            serializer.serialize_u64(self.0)
-        }
+        if serializer.is_human_readable() { self.write(serializer) } else { serializer.serialize_u64(self.0) }
     }
 }
 
 impl<'de> Deserialize<'de> for ByteSize {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if deserializer.is_human_readable() {
-            read(deserializer)
-        } else {
-            u64::deserialize(deserializer).map(Self)
-        }
+        if deserializer.is_human_readable() { read(deserializer) } else { u64::deserialize(deserializer).map(Self) }
     }
 }

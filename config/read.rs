@@ -42,10 +42,7 @@ pub(crate) fn read(leaves: &Leaves, defaults: &Leaves) -> Result<Config, Vec<Pro
 /// The settings as one tree, without the keys that only the loader knows, and with sizes for shares.
 fn table(leaves: &Leaves) -> Table {
     let mut root = Table::new();
-    for (path, leaf) in leaves
-        .iter()
-        .filter(|(path, _)| !(path.profile().is_some() && path.last() == BASE))
-    {
+    for (path, leaf) in leaves.iter().filter(|(path, _)| !(path.profile().is_some() && path.last() == BASE)) {
         insert(&mut root, path.names(), with_sizes(path, leaf, leaves));
     }
     root
@@ -68,9 +65,7 @@ fn with_sizes(path: &KeyPath, leaf: &Leaf, leaves: &Leaves) -> Value {
     let Some(text) = leaf.value.as_str().filter(|_| SHARES.iter().any(share)) else {
         return leaf.value.clone();
     };
-    let limit = leaves
-        .get(&path.parent().parent().child("limits").child("memory"))
-        .map(|leaf| &leaf.value);
+    let limit = leaves.get(&path.parent().parent().child("limits").child("memory")).map(|leaf| &leaf.value);
     // A bare number of bytes reads like a text of it.
     let limit = limit.map(|value| value.as_str().map_or_else(|| value_text(value), str::to_owned));
     Value::String(portion::resolve(text, limit.as_deref()))
@@ -84,29 +79,16 @@ fn place(path: &Path, leaves: &Leaves) -> KeyPath {
     });
     let full: KeyPath = names.collect();
     let prefixes = (0..=full.names().len()).rev().map(|count| full.first(count));
-    prefixes
-        .into_iter()
-        .find(|prefix| leaves.contains_key(prefix))
-        .unwrap_or(full)
+    prefixes.into_iter().find(|prefix| leaves.contains_key(prefix)).unwrap_or(full)
 }
 
 fn bad_value(leaf: Option<&Leaf>, at: &KeyPath, why: &str) -> Problem {
     let Some(leaf) = leaf else {
         let what = format!("`{at}`: {why}");
-        return Problem {
-            origin: Origin::Default,
-            key: Some(at.to_string()),
-            what,
-            hint: None,
-        };
+        return Problem { origin: Origin::Default, key: Some(at.to_string()), what, hint: None };
     };
     let what = format!("bad value `{}` for `{}`: {why}", value_text(&leaf.value), leaf.written);
-    Problem {
-        origin: leaf.origin.clone(),
-        key: Some(leaf.written.to_string()),
-        what,
-        hint: None,
-    }
+    Problem { origin: leaf.origin.clone(), key: Some(leaf.written.to_string()), what, hint: None }
 }
 
 fn default_of<'a>(at: &KeyPath, defaults: &'a Leaves) -> Option<&'a Leaf> {

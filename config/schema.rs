@@ -17,10 +17,7 @@ pub fn schema() -> String {
     let generator = SchemaSettings::draft07().into_generator();
     let mut schema = generator.into_root_schema_for::<Config>();
     nothing_required(&mut schema);
-    if let Some(profile) = schema
-        .pointer_mut("/definitions/Profile/properties")
-        .and_then(|keys| keys.as_object_mut())
-    {
+    if let Some(profile) = schema.pointer_mut("/definitions/Profile/properties").and_then(|keys| keys.as_object_mut()) {
         profile.insert("base".to_owned(), base().to_value());
     }
     format!("{:#}\n", schema.as_value())
@@ -180,10 +177,8 @@ mod tests {
         properties(&schema, &mut named);
         let of_profiles = |name: &String| built_in::PROFILES.iter().any(|(profile, _)| profile == name);
         let keys = built_in::layer().into_iter().map(|entry| entry.path.last().to_owned());
-        let known: BTreeSet<_> = keys
-            .filter(|key| !of_profiles(key))
-            .chain([BASE.to_owned(), "profiles".to_owned()])
-            .collect();
+        let known: BTreeSet<_> =
+            keys.filter(|key| !of_profiles(key)).chain([BASE.to_owned(), "profiles".to_owned()]).collect();
         assert_eq!(named, known);
     }
 
@@ -192,11 +187,7 @@ mod tests {
         let text = schema();
         assert!(!text.contains("\"required\""), "{text}");
         let schema: Value = serde_json::from_str(&text).unwrap();
-        let limits = schema
-            .pointer("/definitions/Limits/properties")
-            .unwrap()
-            .as_object()
-            .unwrap();
+        let limits = schema.pointer("/definitions/Limits/properties").unwrap().as_object().unwrap();
         for (key, place) in limits {
             assert!(place.get("description").is_some(), "{key}: {place}");
         }

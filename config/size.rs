@@ -74,9 +74,7 @@ impl fmt::Display for ByteSize {
         if f.alternate() {
             return self.fmt_rounded(f);
         }
-        let even = UNITS
-            .iter()
-            .find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
+        let even = UNITS.iter().find(|(_, unit)| self.0 >= *unit && self.0.is_multiple_of(*unit));
         let (name, unit) = even.unwrap_or(&("B", 1));
         write!(f, "{}{name}", self.0 / unit)
     }
@@ -92,18 +90,11 @@ impl FromStr for ByteSize {
             Some((_, factor)) if rest.is_empty() => *factor,
             None if unit.is_empty() && rest.is_empty() => 1,
             _ => {
-                return Err(UnitError::UnknownUnit {
-                    unit: format!("{unit}{rest}"),
-                    allowed: ALLOWED,
-                });
+                return Err(UnitError::UnknownUnit { unit: format!("{unit}{rest}"), allowed: ALLOWED });
             }
         };
-        let bytes = number
-            .times(u128::from(factor))
-            .and_then(|bytes| u64::try_from(bytes).ok());
-        bytes
-            .map(Self)
-            .ok_or_else(|| UnitError::OutOfRange { text: text.to_owned() })
+        let bytes = number.times(u128::from(factor)).and_then(|bytes| u64::try_from(bytes).ok());
+        bytes.map(Self).ok_or_else(|| UnitError::OutOfRange { text: text.to_owned() })
     }
 }
 
@@ -145,19 +136,9 @@ mod tests {
 
     #[test]
     fn what_is_no_size_is_refused_with_the_units_there_are() {
-        for text in [
-            "",
-            "MiB",
-            "1.MiB",
-            ".5GiB",
-            "1..5",
-            "-1",
-            "1G",
-            "1GiB2",
-            "1 2",
-            "18446744073709551616",
-            "99999999TiB",
-        ] {
+        for text in
+            ["", "MiB", "1.MiB", ".5GiB", "1..5", "-1", "1G", "1GiB2", "1 2", "18446744073709551616", "99999999TiB"]
+        {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
         let error = "12XB".parse::<ByteSize>().unwrap_err().to_string();
@@ -167,9 +148,6 @@ mod tests {
     #[test]
     fn people_see_one_decimal() {
         let shown = |bytes| format!("{:#}", ByteSize(bytes));
-        assert_eq!(
-            [shown(0), shown(1023), shown(1024), shown(1_600_000)],
-            ["0B", "1023B", "1KiB", "1.5MiB"]
-        );
+        assert_eq!([shown(0), shown(1023), shown(1024), shown(1_600_000)], ["0B", "1023B", "1KiB", "1.5MiB"]);
     }
 }

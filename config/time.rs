@@ -33,32 +33,20 @@ pub fn parse_duration(text: &str) -> Result<Duration, UnitError> {
         let Some((_, nanoseconds)) = known else {
             return Err(wrong_unit(unit, text));
         };
-        total = number
-            .times(*nanoseconds)
-            .and_then(|part| total.checked_add(part))
-            .ok_or_else(out_of_range)?;
+        total = number.times(*nanoseconds).and_then(|part| total.checked_add(part)).ok_or_else(out_of_range)?;
         rest = after;
         if rest.is_empty() {
             let seconds = u64::try_from(total / 1_000_000_000).ok().ok_or_else(out_of_range)?;
-            return Ok(Duration::new(
-                seconds,
-                u32::try_from(total % 1_000_000_000).unwrap_or(0),
-            ));
+            return Ok(Duration::new(seconds, u32::try_from(total % 1_000_000_000).unwrap_or(0)));
         }
     }
 }
 
 fn wrong_unit(unit: &str, text: &str) -> UnitError {
     if unit.is_empty() {
-        return UnitError::NoUnit {
-            text: text.to_owned(),
-            allowed: ALLOWED,
-        };
+        return UnitError::NoUnit { text: text.to_owned(), allowed: ALLOWED };
     }
-    UnitError::UnknownUnit {
-        unit: unit.to_owned(),
-        allowed: ALLOWED,
-    }
+    UnitError::UnknownUnit { unit: unit.to_owned(), allowed: ALLOWED }
 }
 
 /// Writes a time so that [`parse_duration`] reads the same one: `1m30s`, `250ms`.
@@ -105,13 +93,9 @@ mod tests {
 
     #[test]
     fn times_are_read_in_all_units() {
-        for (text, milliseconds) in [
-            ("250ms", 250),
-            ("30s", 30_000),
-            ("1.5s", 1500),
-            ("5m", 300_000),
-            ("1h 1m", 3_660_000),
-        ] {
+        for (text, milliseconds) in
+            [("250ms", 250), ("30s", 30_000), ("1.5s", 1500), ("5m", 300_000), ("1h 1m", 3_660_000)]
+        {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
     }
@@ -119,15 +103,9 @@ mod tests {
     #[test]
     fn what_is_no_time_is_refused_with_the_units_there_are() {
         let error = |text| parse_duration(text).unwrap_err().to_string();
-        assert_eq!(
-            error("30"),
-            "`30` has no unit, one of `ms`, `s`, `m`, `h`, `d`, `us`, `ns`"
-        );
+        assert_eq!(error("30"), "`30` has no unit, one of `ms`, `s`, `m`, `h`, `d`, `us`, `ns`");
         assert!(error("30sec").starts_with("unknown unit `sec`"));
         assert_eq!(error(""), "`` does not begin with a number");
-        assert_eq!(
-            error("99999999999999999999d"),
-            "`99999999999999999999d` is out of range"
-        );
+        assert_eq!(error("99999999999999999999d"), "`99999999999999999999d` is out of range");
     }
 }

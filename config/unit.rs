@@ -54,14 +54,10 @@ impl Decimal {
 
 /// One number and its unit from the front of `text`, and what is left. The unit is empty where there is none.
 pub(crate) fn take(text: &str) -> Result<(Decimal, &str, &str), UnitError> {
-    let end = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, rest) = text.split_at(end);
     let rest = rest.trim_start();
-    let unit_end = rest
-        .find(|c: char| c.is_ascii_digit() || c.is_whitespace())
-        .unwrap_or(rest.len());
+    let unit_end = rest.find(|c: char| c.is_ascii_digit() || c.is_whitespace()).unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(unit_end);
     Ok((decimal(number, text)?, unit, rest.trim_start()))
 }
@@ -71,20 +67,13 @@ fn decimal(number: &str, text: &str) -> Result<Decimal, UnitError> {
     if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
         return Err(UnitError::NoNumber { text: text.to_owned() });
     }
-    let out_of_range = || UnitError::OutOfRange {
-        text: number.to_owned(),
-    };
+    let out_of_range = || UnitError::OutOfRange { text: number.to_owned() };
     // Twenty digits hold every `u64`; more than that could not be multiplied by a unit without overflow.
     if whole.trim_start_matches('0').len() > 20 || fraction.len() > 9 {
         return Err(out_of_range());
     }
     let scale = 10_u128.pow(u32::try_from(fraction.len()).unwrap_or(0));
     let read = |digits: &str| digits.parse::<u128>().ok();
-    let digits = read(whole)
-        .zip(read(fraction))
-        .and_then(|(whole, part)| whole.checked_mul(scale)?.checked_add(part));
-    Ok(Decimal {
-        digits: digits.ok_or_else(out_of_range)?,
-        scale,
-    })
+    let digits = read(whole).zip(read(fraction)).and_then(|(whole, part)| whole.checked_mul(scale)?.checked_add(part));
+    Ok(Decimal { digits: digits.ok_or_else(out_of_range)?, scale })
 }

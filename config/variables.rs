@@ -34,37 +34,22 @@ pub(crate) fn from_variable(
     let origin = Origin::Variable(lossy.clone().into_owned());
     let (Some(_), Some(text)) = (name.to_str(), value.to_str()) else {
         let what = "is not UTF-8".to_owned();
-        return Some(Err(Problem {
-            origin,
-            key: None,
-            what,
-            hint: None,
-        }));
+        return Some(Err(Problem { origin, key: None, what, hint: None }));
     };
     let path: KeyPath = key.to_lowercase().split("__").map(str::to_owned).collect();
     let path = with_profile_name(path, profiles);
-    Some(Ok(Entry {
-        path,
-        value: Some(value_of(text)),
-        origin,
-    }))
+    Some(Ok(Entry { path, value: Some(value_of(text)), origin }))
 }
 
 /// The setting that a flag makes.
 pub(crate) fn from_flag(flag: &str, key: &str, value: &str) -> Entry {
-    Entry {
-        path: KeyPath::dotted(key),
-        value: Some(value_of(value)),
-        origin: Origin::Flag(flag.to_owned()),
-    }
+    Entry { path: KeyPath::dotted(key), value: Some(value_of(value)), origin: Origin::Flag(flag.to_owned()) }
 }
 
 /// Variables are written in capitals and without `-`: this finds the profile that is meant.
 fn with_profile_name(path: KeyPath, profiles: &BTreeSet<String>) -> KeyPath {
     let plain = |name: &str| name.to_lowercase().replace('-', "_");
-    let meant = path
-        .profile()
-        .and_then(|written| profiles.iter().find(|name| plain(name) == written));
+    let meant = path.profile().and_then(|written| profiles.iter().find(|name| plain(name) == written));
     meant.map_or_else(|| path.clone(), |name| path.in_profile(name))
 }
 
@@ -90,23 +75,12 @@ mod tests {
     fn a_variable_names_its_key() {
         assert_eq!(path_of("OAST_PROFILE", &[]).unwrap(), "profile");
         assert_eq!(path_of("OAST_REGISTRY__POOL_MAX", &[]).unwrap(), "registry.pool_max");
-        assert_eq!(
-            path_of("OAST_PROFILES__MY_EXAM__STATE", &["my-Exam"]).unwrap(),
-            "profiles.my-Exam.state"
-        );
+        assert_eq!(path_of("OAST_PROFILES__MY_EXAM__STATE", &["my-Exam"]).unwrap(), "profiles.my-Exam.state");
     }
 
     #[test]
     fn variables_of_others_are_no_keys() {
-        for name in [
-            "PATH",
-            "OAST",
-            "OAST_CONFIG",
-            "OAST_LOG",
-            "OAST_WORKER",
-            "OAST_WORKER_FD",
-            "oast_profile",
-        ] {
+        for name in ["PATH", "OAST", "OAST_CONFIG", "OAST_LOG", "OAST_WORKER", "OAST_WORKER_FD", "oast_profile"] {
             assert_eq!(path_of(name, &[]), None, "{name}");
         }
     }
@@ -115,22 +89,8 @@ mod tests {
     fn a_value_is_what_it_looks_like() {
         assert_eq!(value_of("64"), Value::Integer(64));
         assert_eq!(value_of("true"), Value::Boolean(true));
-        assert_eq!(
-            value_of("[\"PATH\"]"),
-            Value::Array(vec![Value::String("PATH".to_owned())])
-        );
-        for text in [
-            "1GiB",
-            "75%",
-            "30s",
-            "1.5",
-            "a b",
-            "",
-            "unlimited",
-            "2026-01-01",
-            "x = 1",
-            "# no",
-        ] {
+        assert_eq!(value_of("[\"PATH\"]"), Value::Array(vec![Value::String("PATH".to_owned())]));
+        for text in ["1GiB", "75%", "30s", "1.5", "a b", "", "unlimited", "2026-01-01", "x = 1", "# no"] {
             assert_eq!(value_of(text), Value::String(text.to_owned()), "{text}");
         }
         assert_eq!(value_of("\"64\""), Value::String("64".to_owned()));

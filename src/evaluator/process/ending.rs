@@ -11,7 +11,9 @@ use rustix::{
     process::{Pid, PidfdFlags},
 };
 
-use super::link::{Link, WorkerProcess};
+use tokio::io::Interest;
+
+use super::link::{Link, WorkerProcess, clear};
 use crate::wire::{BuildId, FromLauncher};
 
 /// How long a process may live on after it closed its control channel.
@@ -27,15 +29,15 @@ pub(super) struct Ended {
 /// Waits until the worker process and everything that it started is gone.
 pub(super) async fn wait(link: &Rc<Link>) {
     loop {
-        let Ok(mut ready) = link.lifeline.readable().await else { return };
+        let Ok(()) = link.lifeline.readable().await else { return };
         let mut state = link.state.borrow_mut();
         let space = rustix::buffer::spare_capacity(state.lifeline.space());
-        let received = rustix::net::recv(link.lifeline.get_ref(), space, RecvFlags::DONTWAIT);
+        let received = rustix::net::recv(&link.lifeline, space, RecvFlags::DONTWAIT);
         drop(state);
         match received {
             Ok((0, _)) => return link.guard_gone(),
             Ok(_) => {}
-            Err(Errno::AGAIN) => ready.clear_ready(),
+            Err(Errno::AGAIN) => clear(&link.lifeline, Interest::READABLE),
             Err(Errno::INTR) => {}
             Err(_) => return link.guard_gone(),
         }

@@ -20,7 +20,11 @@ use rustix::{
     pipe::PipeFlags,
     process::Signal,
 };
-use tokio::{io::unix::AsyncFd, sync::Notify};
+use tokio::{
+    io::Interest,
+    net::{UnixStream, unix::pipe::Receiver},
+    sync::Notify,
+};
 
 use super::{
     ProcessSettings,
@@ -40,10 +44,10 @@ use crate::{
 /// Everything that ties the host to one worker process.
 pub(super) struct Link {
     pub(super) events: Events,
-    pub(super) control: AsyncFd<OwnedFd>,
-    pub(super) lifeline: AsyncFd<OwnedFd>,
-    pub(super) stdout: AsyncFd<OwnedFd>,
-    pub(super) stderr: AsyncFd<OwnedFd>,
+    pub(super) control: UnixStream,
+    pub(super) lifeline: UnixStream,
+    pub(super) stdout: Receiver,
+    pub(super) stderr: Receiver,
     urgent: OwnedFd,
     pub(super) progress: OwnedFd,
     pub(super) state: RefCell<State>,
@@ -106,10 +110,10 @@ impl Link {
         command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
         let link = Rc::new(Self {
             events,
-            control: AsyncFd::register(control)?,
-            lifeline: AsyncFd::register(lifeline)?,
-            stdout: AsyncFd::register(stdout)?,
-            stderr: AsyncFd::register(stderr)?,
+            control: UnixStream::from_std(control.into())?,
+            lifeline: UnixStream::from_std(lifeline.into())?,
+            stdout: Receiver::from_owned_fd(stdout)?,
+            stderr: Receiver::from_owned_fd(stderr)?,
             urgent,
             progress,
             state: RefCell::new(State::new(launch)),
@@ -248,7 +252,7 @@ impl Link {
     /// Writes what the socket takes now. The writer does the rest.
     pub(super) fn send(&self) {
         let mut state = self.state.borrow_mut();
-        if !write(self.control.get_ref().as_fd(), &mut state.outgoing).unwrap_or(true) {
+        if !write(self.control.as_fd(), &mut state.outgoing).unwrap_or(true) {
             self.unsent.notify_one();
         }
     }
@@ -257,11 +261,11 @@ impl Link {
         loop {
             self.unsent.notified().await;
             while !self.state.borrow().outgoing.is_empty() {
-                let Ok(mut ready) = self.control.writable().await else { return };
+                let Ok(()) = self.control.writable().await else { return };
                 let mut state = self.state.borrow_mut();
-                match write(self.control.get_ref().as_fd(), &mut state.outgoing) {
+                match write(self.control.as_fd(), &mut state.outgoing) {
                     Ok(true) => {}
-                    Ok(false) => ready.clear_ready(),
+                    Ok(false) => clear(&self.control, Interest::WRITABLE),
                     // The process is gone. That is noticed elsewhere, with all that it said before.
                     Err(_) => return drop(std::mem::replace(&mut state.outgoing, Outgoing::new(ByteSize(0)))),
                 }
@@ -307,6 +311,11 @@ fn write(socket: BorrowedFd<'_>, outgoing: &mut Outgoing) -> std::result::Result
         Err(Errno::AGAIN) => Ok(false),
         Err(error) => Err(error),
     }
+}
+
+/// What is waited for has not come: lets the socket tell when it has.
+pub(super) fn clear(socket: &UnixStream, interest: Interest) {
+    drop(socket.try_io(interest, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into())));
 }
 
 fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {

@@ -1,7 +1,7 @@
 //! What a worker process prints. The pipes are always drained, so that it never waits for a reader; whose the bytes are
 //! says [`attribution`](super::attribution).
 
-use std::os::fd::OwnedFd;
+use std::io::ErrorKind;
 
 use bytes::Bytes;
 use oast_actors::{Event, Stream};
@@ -9,7 +9,7 @@ use rustix::{
     event::{PollFd, PollFlags},
     io::Errno,
 };
-use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe::Receiver;
 
 use super::{
     link::Link,
@@ -33,8 +33,7 @@ pub(super) async fn read_stderr(link: &Link) {
 
 /// Takes what is in the pipes now. One look tells whether there is anything, as there seldom is.
 pub(super) fn drain(link: &Link) {
-    let mut watched =
-        [PollFd::new(link.stdout.get_ref(), PollFlags::IN), PollFd::new(link.stderr.get_ref(), PollFlags::IN)];
+    let mut watched = [PollFd::new(&link.stdout, PollFlags::IN), PollFd::new(&link.stderr, PollFlags::IN)];
     let nothing = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
     if !rustix::event::poll(&mut watched, Some(&nothing)).is_ok_and(|ready| ready > 0) {
         return;
@@ -50,25 +49,24 @@ pub(super) fn drain(link: &Link) {
 }
 
 /// Ends never by itself: a process may close its output and live on.
-async fn read(link: &Link, pipe: &AsyncFd<OwnedFd>, stream: Stream) {
+async fn read(link: &Link, pipe: &Receiver, stream: Stream) {
     loop {
-        let Ok(mut ready) = pipe.readable().await else { break };
-        match take(link, pipe, stream) {
+        let Ok(()) = pipe.readable().await else { break };
+        match pipe.try_io(|| Ok(take(link, pipe, stream)?)) {
             Ok(0) => break,
-            Err(Errno::AGAIN) => ready.clear_ready(),
-            Err(Errno::INTR) => {}
-            Err(_) => break,
             // Announcements that came before the bytes brought other messages along.
             Ok(_) => deliver(link),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => break,
         }
     }
     std::future::pending().await
 }
 
 /// Takes one piece, and gives it to those who printed it.
-fn take(link: &Link, pipe: &AsyncFd<OwnedFd>, stream: Stream) -> Result<usize, Errno> {
+fn take(link: &Link, pipe: &Receiver, stream: Stream) -> Result<usize, Errno> {
     let mut piece = Vec::with_capacity(PIECE);
-    let count = rustix::io::read(pipe.get_ref(), rustix::buffer::spare_capacity(&mut piece))?;
+    let count = rustix::io::read(pipe, rustix::buffer::spare_capacity(&mut piece))?;
     if count == 0 {
         return Ok(0);
     }

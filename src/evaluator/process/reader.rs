@@ -6,7 +6,12 @@ use std::rc::Rc;
 use oast_actors::{EvalId, Event};
 use rustix::{io::Errno, net::RecvFlags};
 
-use super::{link::Link, output};
+use tokio::io::Interest;
+
+use super::{
+    link::{Link, clear},
+    output,
+};
 use crate::wire::{FromWorker, Replied};
 
 /// What one look at the control channel gave.
@@ -23,13 +28,12 @@ pub(super) enum Pulled {
 /// Reads until the process closes the channel. That is no end of the process yet: its guard tells that.
 pub(super) async fn read(link: &Rc<Link>) {
     loop {
-        let Ok(mut ready) = link.control.readable().await else { return };
+        let Ok(()) = link.control.readable().await else { return };
         match pull(link) {
             Pulled::Some => deliver(link),
-            Pulled::Nothing => ready.clear_ready(),
+            Pulled::Nothing => clear(&link.control, Interest::READABLE),
             Pulled::End => return link.closed().await,
         }
-        drop(ready);
         if link.state.borrow().violation.is_some() {
             link.kill();
             return std::future::pending().await;
@@ -75,7 +79,7 @@ pub(super) fn pull(link: &Link) -> Pulled {
         return Pulled::End;
     }
     let space = rustix::buffer::spare_capacity(state.decoder.space());
-    match rustix::net::recv(link.control.get_ref(), space, RecvFlags::DONTWAIT) {
+    match rustix::net::recv(&link.control, space, RecvFlags::DONTWAIT) {
         Ok((0, _)) => {
             if let Err(error) = state.decoder.finish() {
                 state.violation = Some(error.to_string());
