@@ -23,6 +23,12 @@ mod restart;
 mod spec;
 mod supervisor;
 mod value;
+mod value_de;
+mod value_error;
+mod value_ser;
+#[cfg(test)]
+mod value_tests;
+mod value_text;
 mod worker;
 
 pub use channel::{Channel, ChannelError};
@@ -39,4 +45,7 @@ pub use request::{Call, Capabilities, Code, EvalId, Job, Request, Stream};
 pub use spec::{EvaluatorFactory, Phase, WorkerSpec, WorkerStatus};
 pub use supervisor::Supervisor;
 pub use value::{Array, BigInt, Element, Handle, Value};
+pub use value_de::from_value;
+pub use value_error::ValueError;
+pub use value_ser::to_value;
 pub use worker::Worker;

@@ -2,13 +2,14 @@
 
 mod evaluator;
 mod functions;
-mod program;
 mod sandbox;
 mod spin;
 mod wire;
 mod worker;
 
-pub use functions::Blob;
+pub use functions::{
+    Arguments, Blob, CallError, Callable, call_request, decode_result, end_if_interrupted, interrupted,
+};
 pub use oast_actors::*;
 pub use oast_config as config;
 pub use worker::init;

@@ -2,6 +2,7 @@
 
 use bincode::error::{DecodeError, EncodeError};
 use bytes::Bytes;
+use oast_actors::Value;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{LAYOUT, blob::with_attachments, body::Body};
@@ -13,6 +14,36 @@ pub(crate) struct Encoded {
     pub(crate) bytes: Bytes,
     /// The blobs, in the order in which they were met.
     pub(crate) attachments: Vec<Bytes>,
+}
+
+impl Encoded {
+    /// As an evaluation's value: bytes, or a list of bytes when there are blobs.
+    pub(crate) fn into_value(self) -> Value {
+        if self.attachments.is_empty() {
+            return Value::Bytes(self.bytes);
+        }
+        let all = [self.bytes].into_iter().chain(self.attachments);
+        Value::List(all.map(Value::Bytes).collect())
+    }
+
+    /// The way back. `None` when the value is anything else.
+    pub(crate) fn from_value(value: Value) -> Option<Self> {
+        let values = match value {
+            Value::Bytes(bytes) => {
+                let attachments = Vec::new();
+                return Some(Self { bytes, attachments });
+            }
+            Value::List(values) => values,
+            _ => return None,
+        };
+        let mut all = values.into_iter().map(|value| match value {
+            Value::Bytes(bytes) => Some(bytes),
+            _ => None,
+        });
+        let bytes = all.next()??;
+        let attachments = all.collect::<Option<_>>()?;
+        Some(Self { bytes, attachments })
+    }
 }
 
 /// Encodes arguments or a result.

@@ -46,6 +46,7 @@ impl<'a> Body<'a> {
     }
 
     /// Reads a value of fixed size.
+    #[inline]
     pub(super) fn get<T: Decode<()> + Copy>(&mut self) -> Result<T, DecodeError> {
         T::decode(&mut self.input)
     }
@@ -61,6 +62,13 @@ impl<'a> Body<'a> {
 
     pub(super) fn text(&mut self) -> Result<String, DecodeError> {
         self.borrowed_text().map(str::to_owned)
+    }
+
+    pub(super) fn optional_text(&mut self) -> Result<Option<String>, DecodeError> {
+        match self.get::<Option<()>>()? {
+            None => Ok(None),
+            Some(()) => self.text().map(Some),
+        }
     }
 
     /// Reads bytes. Those of the payload are not copied.
@@ -197,10 +205,9 @@ impl<'de> Deserializer<'de> for &mut Body<'de> {
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DecodeError> {
-        match self.get::<u8>()? {
-            0 => visitor.visit_none(),
-            1 => self.deeper(|body| visitor.visit_some(body)),
-            _ => Err(DecodeError::Other("an option that is neither there nor not")),
+        match self.get::<Option<()>>()? {
+            None => visitor.visit_none(),
+            Some(()) => self.deeper(|body| visitor.visit_some(body)),
         }
     }
 

@@ -1,9 +1,10 @@
-//! Reads each message's body. Its mirror is [`encode`](super::encode); the layout is in the head of [`wire`](super).
+//! Reads each message's body. Its mirror is [`encode`]; the layout is in the head of [`wire`](super).
 
 use std::time::Duration;
 
 use bincode::error::DecodeError;
-use oast_actors::{Call, ChannelMessage, EvalId, Job, Reply, ReplyResult, Request};
+use oast_actors::{Call, ChannelMessage, EvalId, Job, Reply, ReplyResult, Request, Usage};
+use oast_config::ByteSize;
 
 use super::{
     EncodeError, FromLauncher, FromWorker, Launch, Message, Outgoing, Replied, ToWorker, WireError, body::Body, encode,
@@ -133,8 +134,7 @@ fn read_replied(body: &mut Body<'_>) -> Result<Replied, DecodeError> {
         3 => ReplyResult::Unsupported,
         _ => return Err(DecodeError::Other("a result of a kind that is not known")),
     };
-    let (text, usage) = body.serde()?;
-    let reply = Reply { result, text, usage };
-    let (stdout_end, stderr_end) = body.serde()?;
-    Ok(Replied { reply, stdout_end, stderr_end })
+    let text = body.optional_text()?;
+    let usage = Usage { wall: body.get()?, cpu: body.get()?, memory: body.get::<Option<u64>>()?.map(ByteSize) };
+    Ok(Replied { reply: Reply { result, text, usage }, stdout_end: body.get()?, stderr_end: body.get()? })
 }

@@ -3,6 +3,7 @@
 use bincode::enc::{Encode, EncoderImpl, write::Writer};
 use bytes::Bytes;
 use oast_actors::{ChannelMessage, Code, EvalId, Job, Reply, ReplyResult, Request};
+use oast_config::ByteSize;
 use serde::Serialize;
 
 use super::{
@@ -130,7 +131,7 @@ fn write_replied(body: &mut BodyWriter<'_>, replied: &Replied) -> Result<(), Enc
         ReplyResult::Unsupported => body.put(3u32)?,
     }
     body.put(text.as_deref())?;
-    body.serde(usage)?;
+    body.put((usage.wall, usage.cpu, usage.memory.map(ByteSize::get)))?;
     body.put((replied.stdout_end, replied.stderr_end))
 }
 
@@ -144,6 +145,7 @@ impl<'a> BodyWriter<'a> {
     }
 
     /// Writes a plain value.
+    #[inline]
     pub(super) fn put(&mut self, value: impl Encode) -> Result<(), EncodeError> {
         Ok(value.encode(&mut self.0)?)
     }

@@ -161,7 +161,11 @@ impl<M: Message> Decoder<M> {
         if self.small.len() < end {
             return Ok(None);
         }
-        let payload = Bytes::copy_from_slice(&self.small[body + prefix.body..end]);
+        // Most frames have no payload, and this is the way of most frames.
+        let payload = match &self.small[body + prefix.body..end] {
+            [] => Bytes::new(),
+            payload => Bytes::copy_from_slice(payload),
+        };
         let message = prefix.message(&self.small[body..body + prefix.body], payload)?;
         self.start = end;
         Ok(Some(message))

@@ -1,19 +1,30 @@
 //! What runs inside a worker process. [`init`] is the one call at the top of a program's `main`: in a worker process it
 //! never returns. Start with [`launcher`], then [`main_loop`], then one of the runtimes.
 
+mod build;
+mod callable;
 mod channels;
+mod entry;
+mod functions;
+#[cfg(test)]
+mod functions_tests;
 mod guard;
 mod host;
 mod interrupts;
 mod launcher;
 mod main_loop;
 mod meter;
+mod panics;
 mod process;
 mod runtime;
 mod socket;
 mod watch;
 
-pub(crate) use channels::Channels;
+pub(crate) use build::build_id;
+pub use callable::{Arguments, Callable};
+pub(crate) use entry::Entry;
+pub(crate) use functions::Functions;
+pub use functions::{end_if_interrupted, interrupted};
 pub(crate) use host::WorkerHost;
 pub(crate) use interrupts::Interrupts;
 pub(crate) use main_loop::{Link, MainLoop, Outlet, Received, Wait};

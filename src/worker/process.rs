@@ -6,19 +6,16 @@ use std::{rc::Rc, sync::Arc};
 use oast_config::ByteSize;
 
 use super::{
-    Host, Interrupts, MainLoop, Outlet, Runtime, WorkerHost,
+    Functions, Host, Interrupts, MainLoop, Outlet, Runtime, WorkerHost,
     launcher::Channels,
     socket::{SocketLink, SocketOutlet},
     watch,
 };
-use crate::{
-    program,
-    wire::{BuildId, FromWorker, Hello, Launch},
-};
+use crate::wire::{BuildId, FromWorker, Hello, Launch};
 
 /// Serves as the worker process of a launch.
 pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
-    let build = program::identity().map_err(|error| error.to_string())?;
+    let build = super::build_id().map_err(|error| error.to_string())?;
     if launch.build != BuildId::default() && launch.build != build {
         return Err("it is another build of the program than its host".to_owned());
     }
@@ -39,6 +36,7 @@ pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
 
 fn make_runtime(launch: &Launch, host: Rc<dyn Host>) -> Result<Box<dyn Runtime>, String> {
     match launch.runtime.as_str() {
+        "rust" => Ok(Box::new(Functions::new(host, launch.build).map_err(|error| error.to_string())?)),
         #[cfg(feature = "javascript")]
         "javascript" => {
             let _ = host;
