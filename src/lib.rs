@@ -3,6 +3,7 @@
 mod evaluator;
 mod functions;
 mod sandbox;
+mod spec;
 mod spin;
 mod wire;
 mod worker;
@@ -12,4 +13,5 @@ pub use functions::{
 };
 pub use oast_actors::*;
 pub use oast_config as config;
+pub use spec::{Spec, UnknownRuntime};
 pub use worker::init;

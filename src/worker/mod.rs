@@ -11,6 +11,8 @@ mod functions_tests;
 mod guard;
 mod host;
 mod interrupts;
+#[cfg(feature = "javascript")]
+mod javascript;
 mod launcher;
 mod main_loop;
 mod meter;
@@ -28,6 +30,8 @@ pub use functions::{end_if_interrupted, interrupted};
 pub(crate) use host::WorkerHost;
 pub(crate) use interrupts::Interrupts;
 pub(crate) use main_loop::{Link, MainLoop, Outlet, Received, Wait};
+#[cfg(feature = "javascript")]
+pub(crate) use process::make_javascript;
 pub(crate) use runtime::{Blocked, Failure, Host, Reply, Runtime};
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -38,10 +38,24 @@ fn make_runtime(launch: &Launch, host: Rc<dyn Host>) -> Result<Box<dyn Runtime>,
     match launch.runtime.as_str() {
         "rust" => Ok(Box::new(Functions::new(host, launch.build).map_err(|error| error.to_string())?)),
         #[cfg(feature = "javascript")]
-        "javascript" => {
-            let _ = host;
-            todo!()
-        }
+        "javascript" => make_javascript(&launch.javascript, host),
         other => Err(format!("there is no runtime `{other}` in this program")),
     }
 }
+
+/// Makes the runtime `javascript`, whose modules are found from where the process started.
+#[cfg(feature = "javascript")]
+pub(crate) fn make_javascript(
+    settings: &crate::wire::JavaScript,
+    host: Rc<dyn Host>,
+) -> Result<Box<dyn Runtime>, String> {
+    use super::javascript::{JavaScript, JavaScriptSettings};
+    let stack = settings.stack.and_then(|stack| usize::try_from(stack).ok()).unwrap_or(DEFAULT_STACK);
+    let directory = std::env::current_dir().map_err(|error| error.to_string())?;
+    let settings = JavaScriptSettings { memory: settings.memory, stack, directory };
+    Ok(Box::new(JavaScript::new(host, settings)?))
+}
+
+/// How much stack the engine uses where nothing is said.
+#[cfg(feature = "javascript")]
+const DEFAULT_STACK: usize = 1 << 20;
