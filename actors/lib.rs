@@ -8,6 +8,7 @@ mod ending;
 mod evaluation;
 mod evaluator;
 mod exit;
+mod exit_text;
 mod intake;
 mod journal;
 mod lease;
