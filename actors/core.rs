@@ -16,6 +16,7 @@ use std::{
 
 use actix_rt::task::JoinHandle;
 use oast_config::{ByteSize, Limits};
+use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::{
@@ -39,6 +40,8 @@ pub(crate) struct Core {
     /// Channel messages from before the process said hello.
     early: Vec<(Arc<str>, ChannelMessage)>,
     effects: Vec<Effect>,
+    /// Those that wait until the worker is stopped.
+    when_stopped: Vec<oneshot::Sender<()>>,
     timer: Option<(Instant, JoinHandle<()>)>,
     pub(crate) journal: Journal,
     pub(crate) counters: Arc<Counters>,
@@ -74,6 +77,7 @@ impl Core {
                 channels: HashMap::new(),
                 early: Vec::new(),
                 effects: Vec::new(),
+                when_stopped: Vec::new(),
                 timer: None,
                 journal,
                 counters,
@@ -294,7 +298,20 @@ impl Core {
         self.finish(id, Err(EvalError::Lost(report)));
     }
 
+    pub(crate) fn when_stopped(&mut self, sender: oneshot::Sender<()>) {
+        self.when_stopped.push(sender);
+        self.tell_if_stopped();
+    }
+
+    fn tell_if_stopped(&mut self) {
+        if matches!(self.lifecycle.state, State::Stopped) {
+            // Who does not wait any more need not be told.
+            self.when_stopped.drain(..).for_each(|waiting| drop(waiting.send(())));
+        }
+    }
+
     fn note(&mut self, transition: Transition) {
+        self.tell_if_stopped();
         self.counters.count(&transition);
         self.journal.note(&self.spec, self.lifecycle.epoch, transition);
     }

@@ -5,7 +5,7 @@
 //! adopts orphans (`PR_SET_CHILD_SUBREAPER`) finds everything that the code forked, when the end has come.
 
 use std::{
-    io::{IoSliceMut, Write},
+    io::IoSliceMut,
     mem::MaybeUninit,
     os::{
         fd::{AsFd, OwnedFd},
@@ -73,6 +73,7 @@ fn launch() -> Result<(), Failure> {
     let (launch, channels) = receive()?;
     forget_mark();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
+    let guard = rustix::process::getpid();
     match fork()? {
         Side::Guard(worker) => {
             drop(channels);
@@ -81,7 +82,7 @@ fn launch() -> Result<(), Failure> {
             Ok(())
         }
         Side::Worker => {
-            tie_to_guard()?;
+            tie_to_guard(guard)?;
             sandbox::apply(&launch.limits).map_err(|(step, errno)| Failure::at(step)(errno))?;
             process::serve(&launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
         }
@@ -152,8 +153,11 @@ fn fork() -> Result<Side, Failure> {
 }
 
 /// The worker process goes when its guard goes. The guard is single-threaded, so that its thread's end is its own.
-fn tie_to_guard() -> Result<(), Failure> {
+fn tie_to_guard(guard: Pid) -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at("tie to the guard"))?;
+    if rustix::process::getppid() != Some(guard) {
+        return Err(Failure { step: "tie to the guard", errno: 0, text: "the guard is gone".to_owned() });
+    }
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
         .map_err(Failure::at("open /dev/null"))?;
     // The lifeline is the guard's alone: its end tells the host that the guard is gone.

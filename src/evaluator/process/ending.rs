@@ -106,9 +106,7 @@ impl Link {
             .ok()
             .and_then(Pid::from_raw)
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
-        if let Some(handle) = handle {
-            self.state.borrow_mut().worker = Some(WorkerProcess { pid, handle });
-        }
+        self.state.borrow_mut().worker = Some(WorkerProcess { pid, handle });
         if self.is_killed() {
             self.kill();
         }

@@ -85,8 +85,8 @@ pub(super) struct State {
 /// The process that the guard bore.
 pub(super) struct WorkerProcess {
     pub(super) pid: u32,
-    /// Signals go through it: the pid may belong to somebody else once the process is collected.
-    pub(super) handle: OwnedFd,
+    /// Signals go through it: the pid may belong to somebody else once the process is collected. `None` if it was by then.
+    pub(super) handle: Option<OwnedFd>,
 }
 
 /// A guard's messages have few bytes.
@@ -226,9 +226,10 @@ impl Link {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(worker) = &self.state.borrow().worker {
+        let state = self.state.borrow();
+        if let Some(handle) = state.worker.as_ref().and_then(|worker| worker.handle.as_ref()) {
             // An error says that it is gone.
-            drop(rustix::process::pidfd_send_signal(&worker.handle, signal));
+            drop(rustix::process::pidfd_send_signal(handle, signal));
         }
     }
 
@@ -261,13 +262,13 @@ impl Link {
         loop {
             self.unsent.notified().await;
             while !self.state.borrow().outgoing.is_empty() {
-                let Ok(()) = self.control.writable().await else { return };
+                let Ok(()) = self.control.writable().await else { return std::future::pending().await };
                 let mut state = self.state.borrow_mut();
                 match write(self.control.as_fd(), &mut state.outgoing) {
                     Ok(true) => {}
                     Ok(false) => clear(&self.control, Interest::WRITABLE),
                     // The process is gone. That is noticed elsewhere, with all that it said before.
-                    Err(_) => return drop(std::mem::replace(&mut state.outgoing, Outgoing::new(ByteSize(0)))),
+                    Err(_) => state.outgoing = Outgoing::new(ByteSize(0)),
                 }
             }
         }

@@ -28,7 +28,7 @@ pub(super) enum Pulled {
 /// Reads until the process closes the channel. That is no end of the process yet: its guard tells that.
 pub(super) async fn read(link: &Rc<Link>) {
     loop {
-        let Ok(()) = link.control.readable().await else { return };
+        let Ok(()) = link.control.readable().await else { return std::future::pending().await };
         match pull(link) {
             Pulled::Some => deliver(link),
             Pulled::Nothing => clear(&link.control, Interest::READABLE),
@@ -80,12 +80,8 @@ pub(super) fn pull(link: &Link) -> Pulled {
     }
     let space = rustix::buffer::spare_capacity(state.decoder.space());
     match rustix::net::recv(&link.control, space, RecvFlags::DONTWAIT) {
-        Ok((0, _)) => {
-            if let Err(error) = state.decoder.finish() {
-                state.violation = Some(error.to_string());
-            }
-            return Pulled::End;
-        }
+        // It may end in the midst of a frame: how the process ended tells more than that.
+        Ok((0, _)) => return Pulled::End,
         Ok(_) => {}
         Err(Errno::AGAIN | Errno::INTR) => return Pulled::Nothing,
         Err(_) => return Pulled::End,
