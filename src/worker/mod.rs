@@ -1,3 +1,5 @@
 //! What runs inside a worker process.
 
+#[cfg(feature = "javascript")]
+mod javascript;
 mod runtime;
