@@ -84,7 +84,7 @@ impl Engine {
         let runtime = Runtime::new()?;
         runtime.set_max_stack_size(settings.stack);
         runtime.set_loader(Paths { directory: settings.directory.clone() }, Files);
-        let state = Rc::new(State::new(host));
+        let state = Rc::new(State::new(host, settings.memory.is_some()));
         let shared = Rc::clone(&state);
         runtime.set_interrupt_handler(Some(Box::new(move || shared.must_stop())));
         let shared = Rc::clone(&state);
@@ -142,10 +142,11 @@ impl Engine {
                 self.drain(Some(id), &mut { JOBS });
             }
         }
+        // Whatever ran may have settled what others wait for, too.
+        self.settle();
         if reply.is_none() {
-            self.settle();
             let ended = self.finished.iter().position(|(ended, _)| *ended == id);
-            reply = ended.map(|at| self.finished.swap_remove(at).1);
+            reply = ended.map(|at| self.finished.remove(at).1);
         } else if self.jobs == Jobs::Of(id) {
             self.jobs = Jobs::Mixed;
         }
@@ -314,7 +315,9 @@ impl Engine {
             for rejection in all {
                 let owner = rejection.owner.filter(|id| self.state.owner.get() == Some(*id));
                 let owner = owner.or_else(|| self.state.alive(rejection.owner));
-                let Ok(reason) = rejection.reason.restore(&ctx) else { continue };
+                let Ok(reason) = rejection.reason.restore(&ctx) else {
+                    continue;
+                };
                 let text = errors::print(&errors::from_thrown(&ctx, &reason));
                 let text = text.replacen("Uncaught", "Uncaught (in promise)", 1);
                 self.state.host.print(owner, Stream::Stderr, text.as_bytes());
@@ -406,9 +409,13 @@ fn conclude<'js>(ctx: &Ctx<'js>, state: &State, result: Result<Js<'js>>, fetch: 
             Reply { result: Ok(value), text }
         }
         Err(error) => {
-            let raised = errors::raised(ctx, &error);
+            let mut raised = errors::raised(ctx, &error);
             if state.stopped.take().is_some() {
                 return interrupted();
+            }
+            // Without room for an error, the engine throws `null`; code that throws it itself is rarer by far.
+            if state.is_limited && raised.kind == "throw" && raised.message == "null" {
+                raised = errors::out_of_memory();
             }
             Reply { result: Err(Failure::Raised(raised)), text: None }
         }

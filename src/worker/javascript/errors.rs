@@ -2,9 +2,9 @@
 //! user's own text.
 
 use oast_actors::Raised;
-use rquickjs::{Coerced, Ctx, Error, Exception, Object, Value};
+use rquickjs::{Coerced, Ctx, Error, Object, Value};
 
-use super::inspect::{self, constructor_name};
+use super::inspect::{self, constructor_name, is_a};
 
 /// Where the scripts of Oast itself come from: their frames say nothing to a user.
 pub(super) const INTERNAL: &str = "oast:";
@@ -22,18 +22,17 @@ pub(super) fn raised(ctx: &Ctx<'_>, error: &Error) -> Raised {
 
 /// Describes a value that was thrown.
 pub(super) fn from_thrown<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> Raised {
-    let exception = thrown.as_object().and_then(|object| Exception::from_object(object.clone()));
-    let Some(exception) = exception else {
+    let Some(exception) = as_error(thrown) else {
         return Raised { kind: "throw".to_owned(), message: inspect::text(ctx, thrown), traceback: String::new() };
     };
-    let mut traceback = frames(&own_text(&exception, "stack").unwrap_or_default());
-    let mut cause = own(&exception, "cause");
+    let mut traceback = frames(&stack(exception));
+    let mut cause = own(exception, "cause");
     for _ in 0..MOST_CAUSES {
         let Some(value) = cause.take() else { break };
-        let text = match value.as_object().and_then(|object| Exception::from_object(object.clone())) {
+        let text = match as_error(&value) {
             Some(error) => {
-                cause = own(&error, "cause");
-                describe(&error)
+                cause = own(error, "cause");
+                describe(error)
             }
             None => inspect::text(ctx, &value),
         };
@@ -45,7 +44,12 @@ pub(super) fn from_thrown<'js>(ctx: &Ctx<'js>, thrown: &Value<'js>) -> Raised {
     }
     // Reading a property may itself have thrown: that says nothing about the code.
     drop(ctx.catch());
-    Raised { kind: kind(&exception), message: message(&exception), traceback }
+    Raised { kind: kind(exception), message: message(exception), traceback }
+}
+
+/// An error, or what browsers throw in its place.
+fn as_error<'a, 'js>(value: &'a Value<'js>) -> Option<&'a Object<'js>> {
+    value.as_object().filter(|object| value.is_error() || (!value.is_proxy() && is_a(object, "DOMException")))
 }
 
 /// Whether this is how the engine says that its memory is used up.
@@ -60,7 +64,7 @@ pub(super) fn out_of_memory() -> Raised {
 
 /// An error as it reads on a terminal: `TypeError: message`, then a line for each frame.
 pub(super) fn describe(error: &Object<'_>) -> String {
-    let frames = frames(&own_text(error, "stack").unwrap_or_default());
+    let frames = frames(&stack(error));
     let head = head(&kind(error), &message(error));
     if frames.is_empty() { head } else { format!("{head}\n{frames}") }
 }
@@ -76,12 +80,18 @@ fn head(kind: &str, message: &str) -> String {
 }
 
 fn kind(error: &Object<'_>) -> String {
-    own_text(error, "name").filter(|name| !name.is_empty()).unwrap_or_else(|| constructor_name(error))
+    let name = if error.is_error() { own_text(error, "name") } else { error.get("name").ok() };
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| constructor_name(error))
 }
 
 fn message(error: &Object<'_>) -> String {
     let message = error.get::<_, Option<Coerced<String>>>("message");
     message.ok().flatten().map(|text| text.0).unwrap_or_default()
+}
+
+/// The stack as the engine tells it: an accessor that all errors share.
+fn stack(error: &Object<'_>) -> String {
+    error.get::<_, Option<String>>("stack").ok().flatten().unwrap_or_default()
 }
 
 fn own<'js>(object: &Object<'js>, key: &str) -> Option<Value<'js>> {
@@ -90,7 +100,6 @@ fn own<'js>(object: &Object<'js>, key: &str) -> Option<Value<'js>> {
 }
 
 fn own_text(object: &Object<'_>, key: &str) -> Option<String> {
-    // The engine's own errors have their stack as data; a getter of the user's is not run.
     own(object, key)?.as_string()?.to_string().ok()
 }
 
@@ -98,7 +107,9 @@ fn own_text(object: &Object<'_>, key: &str) -> Option<String> {
 fn frames(stack: &str) -> String {
     let mut text = String::with_capacity(stack.len());
     for line in stack.lines() {
-        let Some(frame) = line.trim_start().strip_prefix("at ") else { continue };
+        let Some(frame) = line.trim_start().strip_prefix("at ") else {
+            continue;
+        };
         if frame.contains(INTERNAL) {
             continue;
         }

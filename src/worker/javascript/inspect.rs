@@ -170,6 +170,9 @@ impl<'js> Inspector<'_, 'js> {
             let text = call_text(self.ctx, "RegExp", "toString", object);
             return text.unwrap_or_else(|| "[RegExp]".to_owned());
         }
+        if known("DOMException") {
+            return errors::describe(object).trim_end().to_owned();
+        }
         if known("Map") || known("Set") {
             return self.collection(object, class);
         }
@@ -272,7 +275,9 @@ impl<'js> Inspector<'_, 'js> {
             if count > ENTRIES || self.left == 0 {
                 continue;
             }
-            let Some(property) = descriptor(object, key.clone()) else { continue };
+            let Some(property) = descriptor(object, key.clone()) else {
+                continue;
+            };
             entries.push(format!("{}: {}", name(&lossy(&key)), self.property(&property)));
         }
         more(&mut entries, count);

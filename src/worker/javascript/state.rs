@@ -18,6 +18,8 @@ use crate::worker::runtime::Host;
 pub(super) struct State {
     /// What the worker process does for us.
     pub(super) host: Rc<dyn Host>,
+    /// Whether the engine's memory is limited.
+    pub(super) is_limited: bool,
     /// When the engine was made: an instant that has surely passed, and the origin of the console's timers.
     pub(super) origin: Instant,
     /// The evaluation whose code runs, when one can be named.
@@ -44,9 +46,10 @@ pub(super) struct Rejection {
 }
 
 impl State {
-    pub(super) fn new(host: Rc<dyn Host>) -> Self {
+    pub(super) fn new(host: Rc<dyn Host>, is_limited: bool) -> Self {
         Self {
             host,
+            is_limited,
             origin: Instant::now(),
             owner: Cell::new(None),
             waiting: RefCell::default(),

@@ -233,7 +233,9 @@ fn map<'js>(ctx: &Ctx<'js>, pairs: Vec<(Value, Value)>, depth: usize) -> Result<
     if pairs.iter().all(|(key, _)| matches!(key, Value::Text(_))) {
         let object = Object::new(ctx.clone())?;
         for (key, value) in pairs {
-            let (Value::Text(key), value) = (key, to_js_at(ctx, value, depth)?) else { continue };
+            let (Value::Text(key), value) = (key, to_js_at(ctx, value, depth)?) else {
+                continue;
+            };
             // Defined, not set: `__proto__` is a key like any other.
             object.prop(key, Property::from(value).writable().enumerable().configurable())?;
         }
