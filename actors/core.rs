@@ -16,7 +16,6 @@ use std::{
 
 use actix_rt::task::JoinHandle;
 use oast_config::{ByteSize, Limits};
-use tokio::sync::oneshot;
 use tracing::debug;
 
 use crate::{
@@ -40,8 +39,6 @@ pub(crate) struct Core {
     /// Channel messages from before the process said hello.
     early: Vec<(Arc<str>, ChannelMessage)>,
     effects: Vec<Effect>,
-    /// Those that wait until the worker is stopped.
-    when_stopped: Vec<oneshot::Sender<()>>,
     timer: Option<(Instant, JoinHandle<()>)>,
     pub(crate) journal: Journal,
     pub(crate) counters: Arc<Counters>,
@@ -77,7 +74,6 @@ impl Core {
                 channels: HashMap::new(),
                 early: Vec::new(),
                 effects: Vec::new(),
-                when_stopped: Vec::new(),
                 timer: None,
                 journal,
                 counters,
@@ -298,20 +294,7 @@ impl Core {
         self.finish(id, Err(EvalError::Lost(report)));
     }
 
-    pub(crate) fn when_stopped(&mut self, sender: oneshot::Sender<()>) {
-        self.when_stopped.push(sender);
-        self.tell_if_stopped();
-    }
-
-    fn tell_if_stopped(&mut self) {
-        if matches!(self.lifecycle.state, State::Stopped) {
-            // Who does not wait any more need not be told.
-            self.when_stopped.drain(..).for_each(|waiting| drop(waiting.send(())));
-        }
-    }
-
     fn note(&mut self, transition: Transition) {
-        self.tell_if_stopped();
         self.counters.count(&transition);
         self.journal.note(&self.spec, self.lifecycle.epoch, transition);
     }

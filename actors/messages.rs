@@ -74,14 +74,6 @@ pub struct Reset;
 #[rtype(result = "()")]
 pub struct Start;
 
-/// Answers when the worker is stopped, at once if it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WhenStopped;
-
-impl Message for WhenStopped {
-    type Result = ();
-}
-
 /// Tells where the worker is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Message)]
 #[rtype(result = "Arc<WorkerStatus>")]
@@ -130,17 +122,5 @@ impl MessageResponse<Supervisor, Evaluate> for Later {
         };
         let submit = Submit { id: intake.next_id(), request, options, completer };
         Core::enter(&core, |core| core.submit(submit));
-    }
-}
-
-/// Answers [`WhenStopped`] later.
-pub struct Parked(pub(crate) Option<Rc<RefCell<Core>>>);
-
-impl MessageResponse<Supervisor, WhenStopped> for Parked {
-    fn handle(self, _: &mut actix::Context<Supervisor>, sender: Option<OneshotSender<()>>) {
-        // Without a core there is no worker, and dropping the sender says so.
-        if let (Some(core), Some(sender)) = (self.0, sender) {
-            Core::enter(&core, |core| core.when_stopped(sender));
-        }
     }
 }

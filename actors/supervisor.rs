@@ -11,8 +11,7 @@ use crate::{
     intake::Intake,
     lifecycle::Event,
     messages::{
-        ChannelSays, Clean, Evaluate, GetStatus, Interrupt, Later, OpenChannel, Parked, Recycle, Reset, Start, Stop,
-        Submit, WhenStopped,
+        ChannelSays, Clean, Evaluate, GetStatus, Interrupt, Later, OpenChannel, Recycle, Reset, Start, Stop, Submit,
     },
 };
 
@@ -185,13 +184,5 @@ impl Handler<ChannelSays> for Supervisor {
 
     fn handle(&mut self, ChannelSays { name, message }: ChannelSays, _: &mut Context<Self>) {
         self.act(|core| core.channel_say(&name, message));
-    }
-}
-
-impl Handler<WhenStopped> for Supervisor {
-    type Result = Parked;
-
-    fn handle(&mut self, _: WhenStopped, _: &mut Context<Self>) -> Parked {
-        Parked(self.core.clone())
     }
 }

@@ -13,12 +13,12 @@ use actix::{Addr, Handler, Message, Recipient, dev::ToEnvelope};
 
 use crate::{
     Asked, Channel, ChannelMessage, Code, EvalId, EvalOptions, Evaluate, Evaluation, Job, Journal, NotStarted, Request,
-    WorkerStatus,
+    Transition, WorkerStatus,
     channel::Endpoint,
     evaluation::Reply,
     intake::Intake,
     journal::Subscription,
-    messages::{self, ChannelSays, GetStatus, Interrupt, OpenChannel, Submit, WhenStopped},
+    messages::{self, ChannelSays, GetStatus, Interrupt, OpenChannel, Submit},
     spec::WorkerSpec,
     supervisor::{Parts, Supervisor},
 };
@@ -222,9 +222,20 @@ impl Worker {
     }
 
     async fn stop_and_wait(&self, stop: messages::Stop) {
+        let mut events = self.events();
         self.say(stop);
-        // An error says that the supervisor is gone, and its worker with it.
-        drop(self.address().send(WhenStopped).await);
+        loop {
+            let ended = self.status().await.is_none_or(|status| status.phase == crate::Phase::Stopped);
+            if ended {
+                return;
+            }
+            let name = &self.shared.spec.name;
+            while let Some(event) = events.next().await {
+                if event.worker == *name && event.transition == Some(Transition::Stopped) {
+                    break;
+                }
+            }
+        }
     }
 }
 
