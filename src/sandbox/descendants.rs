@@ -30,7 +30,7 @@ pub(crate) fn end_all() {
     loop {
         for pid in of(me) {
             // An error says that it is gone already.
-            drop(kill_process(pid, Signal::KILL));
+            let _gone = kill_process(pid, Signal::KILL);
         }
         match waitpid(None, WaitOptions::empty()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}

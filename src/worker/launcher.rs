@@ -70,6 +70,7 @@ impl Failure {
 }
 
 fn launch() -> Result<(), Failure> {
+    must_be_single_threaded()?;
     let (launch, channels) = receive()?;
     forget_mark();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
@@ -87,6 +88,16 @@ fn launch() -> Result<(), Failure> {
             process::serve(&launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
         }
     }
+}
+
+/// Only what no other thread holds is whole after a fork.
+fn must_be_single_threaded() -> Result<(), Failure> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads == 1 {
+        return Ok(());
+    }
+    let text = "`oast::init()` must be called first in `main`, before any thread is started".to_owned();
+    Err(Failure { step: "become a worker process", errno: 0, text })
 }
 
 /// The launch is the first frame on standard input, and brings the descriptors along.
