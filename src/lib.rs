@@ -57,7 +57,8 @@ mod wire;
 mod worker;
 
 pub use functions::{
-    Arguments, Blob, CallError, CallExt, Callable, Calling, call_request, decode_result, end_if_interrupted, interrupted,
+    Arguments, Blob, CallError, CallExt, Callable, Calling, call_request, decode_result, end_if_interrupted,
+    interrupted,
 };
 pub use oast_actors::*;
 pub use oast_config as config;
