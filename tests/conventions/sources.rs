@@ -11,7 +11,7 @@ const LONG: usize = 400;
 pub(crate) fn without_opening() -> Vec<String> {
     let silent = |file: &File| {
         let opening = file.text.lines().next().and_then(|line| line.strip_prefix("//! "));
-        opening.is_none_or(|opening| opening.len() < 20)
+        opening.is_none_or(|opening| opening.len() < 6)
     };
     let files = rust_files(&FOLDERS);
     let production = files.iter().filter(|file| !file.is_tests());
