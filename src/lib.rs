@@ -49,6 +49,10 @@
 
 mod evaluator;
 mod functions;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+#[cfg(all(test, not(fuzzing)))]
+mod fuzzing;
 
 mod sandbox;
 mod spec;
