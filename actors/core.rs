@@ -507,7 +507,7 @@ impl Core {
 fn text(result: &Result<crate::Value, crate::Raised>, text: Option<String>) -> String {
     match (text, result) {
         (Some(text), _) => text,
-        (None, Ok(value)) => format!("{value:?}"),
+        (None, Ok(value)) => value.to_string(),
         (None, Err(raised)) => raised.to_string(),
     }
 }

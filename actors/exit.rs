@@ -1,10 +1,7 @@
 //! Why a worker process ended. The order of evidence is an invariant: Oast's own decision, the kernel's counters, the
 //! signal, the exit code.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use oast_config::{ByteSize, CauseKind};
 use serde::{Deserialize, Serialize};
@@ -132,11 +129,5 @@ impl Cause {
             Self::KilledFromOutside(_) => CauseKind::Outside,
             Self::Exit(_) | Self::SupervisorLost => CauseKind::Exit,
         }
-    }
-}
-
-impl fmt::Display for ExitReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}", self.cause)
     }
 }

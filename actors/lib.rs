@@ -10,6 +10,7 @@ mod ending;
 mod evaluation;
 mod evaluator;
 mod exit;
+mod exit_text;
 mod intake;
 mod journal;
 mod lease;
@@ -30,6 +31,12 @@ mod spec;
 mod supervisor;
 mod system;
 mod value;
+mod value_de;
+mod value_error;
+mod value_ser;
+#[cfg(test)]
+mod value_tests;
+mod value_text;
 mod worker;
 
 #[cfg(test)]
@@ -63,4 +70,7 @@ pub use spec::{EvaluatorFactory, Phase, WorkerSpec, WorkerStatus};
 pub use supervisor::Supervisor;
 pub use system::System;
 pub use value::{Array, BigInt, Element, Handle, Value};
+pub use value_de::from_value;
+pub use value_error::ValueError;
+pub use value_ser::to_value;
 pub use worker::Worker;

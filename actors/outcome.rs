@@ -82,7 +82,7 @@ pub enum EvalError {
     #[error("the evaluation was interrupted{}", .0.suffix())]
     Interrupted(Interrupter),
     /// The worker process ended while it may have been running: it may have had effects.
-    #[error("the worker process ended: {0}")]
+    #[error("the evaluation was lost: {0}")]
     Lost(Arc<ExitReport>),
 }
 
@@ -149,7 +149,7 @@ pub enum NotStarted {
         report: Option<Arc<ExitReport>>,
     },
     /// Its worker process could not be started.
-    #[error("its worker process did not start: {}", .0)]
+    #[error("{0}")]
     StartFailed(Arc<ExitReport>),
     /// It is larger than a message may be.
     #[error("it has {size} bytes, and a message at most {limit}")]

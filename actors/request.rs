@@ -53,6 +53,8 @@ pub struct Call {
     pub function: u64,
     /// The arguments, in the encoding that the caller and the function agree on.
     pub arguments: Bytes,
+    /// Bulk bytes that the arguments refer to by their place in this list.
+    pub attachments: Vec<Bytes>,
 }
 
 /// One of the two streams that a program prints to.

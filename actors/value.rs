@@ -1,11 +1,16 @@
 //! The values that cross between a caller and a worker process: a closed, self-describing set that every runtime can
-//! map to its own. Knows no byte format; `wire.rs` does.
+//! map to its own. Knows no byte format; `wire.rs` does. Serde's ways in and out are in `value_ser.rs` and `value_de.rs`,
+//! the text for people is in `value_text.rs`.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 /// A value of any runtime. What a runtime has and this enum has not travels as a [`Handle`].
+///
+/// [`to_value`](crate::to_value) and [`from_value`](crate::from_value) convert from and to any type with serde, also types
+/// that have a `Value` within. [`Display`](std::fmt::Display) gives a text for people, of bounded length.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "oast::Value")]
 pub enum Value {
     /// `null`, `undefined`, `None`, `()`.
     #[default]
@@ -36,6 +41,7 @@ pub enum Value {
 
 /// A whole number of any size, in decimal digits with an optional leading `-`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub struct BigInt(String);
 
 /// The type of an [`Array`]'s elements. All are little-endian.
@@ -57,7 +63,15 @@ pub enum Element {
 
 /// Numbers of one type, packed, little-endian.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "UncheckedArray")]
 pub struct Array {
+    element: Element,
+    data: Bytes,
+}
+
+/// What serde reads, before the length is checked.
+#[derive(Deserialize)]
+struct UncheckedArray {
     element: Element,
     data: Bytes,
 }
@@ -81,6 +95,22 @@ impl Element {
             Self::I16 | Self::U16 => 2,
             Self::I32 | Self::U32 | Self::F32 => 4,
             Self::I64 | Self::U64 | Self::F64 => 8,
+        }
+    }
+
+    /// Takes the next number out of packed data that has at least one.
+    pub(crate) fn next(self, data: &mut Bytes) -> Value {
+        match self {
+            Self::I8 => data.get_i8().into(),
+            Self::U8 | Self::U8Clamped => data.get_u8().into(),
+            Self::I16 => data.get_i16_le().into(),
+            Self::U16 => data.get_u16_le().into(),
+            Self::I32 => data.get_i32_le().into(),
+            Self::U32 => data.get_u32_le().into(),
+            Self::I64 => data.get_i64_le().into(),
+            Self::U64 => data.get_u64_le().into(),
+            Self::F32 => data.get_f32_le().into(),
+            Self::F64 => data.get_f64_le().into(),
         }
     }
 }
@@ -123,5 +153,177 @@ impl BigInt {
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl Value {
+    /// The whole number, if it is one that fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            Self::BigInt(digits) => digits.0.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The number as a double, if it is a number. A whole number may be rounded.
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Int(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            Self::BigInt(digits) => digits.0.parse().ok(),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if it is one.
+    pub const fn as_bool(&self) -> Option<bool> {
+        match self {
+            Self::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The bytes, if it is bytes or packed numbers.
+    pub const fn as_bytes(&self) -> Option<&Bytes> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Array(array) => Some(array.data()),
+            _ => None,
+        }
+    }
+
+    /// The elements, if it is a list.
+    pub fn as_list(&self) -> Option<&[Self]> {
+        match self {
+            Self::List(values) => Some(values),
+            _ => None,
+        }
+    }
+
+    /// What a map has under this key; of several, the last.
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Map(pairs) = self else { return None };
+        let found = pairs.iter().rev().find(|(name, _)| name.as_str() == Some(key));
+        found.map(|(_, value)| value)
+    }
+
+    /// What it is, in a word or two.
+    pub(crate) const fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a truth value",
+            Self::Int(_) => "a whole number",
+            Self::BigInt(_) => "a big whole number",
+            Self::Float(_) => "a double",
+            Self::Text(_) => "a text",
+            Self::Bytes(_) => "bytes",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+            Self::Array(_) => "packed numbers",
+            Self::Date(_) => "a date",
+            Self::Handle(_) => "a handle",
+        }
+    }
+}
+
+impl TryFrom<String> for BigInt {
+    type Error = &'static str;
+
+    fn try_from(digits: String) -> Result<Self, Self::Error> {
+        Self::parse(&digits).ok_or("a big integer is decimal digits, perhaps after `-`")
+    }
+}
+
+impl TryFrom<UncheckedArray> for Array {
+    type Error = &'static str;
+
+    fn try_from(unchecked: UncheckedArray) -> Result<Self, Self::Error> {
+        Self::new(unchecked.element, unchecked.data).map_err(|_data| "the packed numbers end within an element")
+    }
+}
+
+macro_rules! from {
+    ($($type:ty => $variant:ident;)*) => {
+        $(impl From<$type> for Value {
+            fn from(value: $type) -> Self {
+                Self::$variant(value.into())
+            }
+        })*
+    };
+}
+
+from! {
+    bool => Bool;
+    i8 => Int;
+    i16 => Int;
+    i32 => Int;
+    i64 => Int;
+    u8 => Int;
+    u16 => Int;
+    u32 => Int;
+    f32 => Float;
+    f64 => Float;
+    &str => Text;
+    String => Text;
+    Bytes => Bytes;
+    BigInt => BigInt;
+    Array => Array;
+    Handle => Handle;
+}
+
+impl From<()> for Value {
+    fn from((): ()) -> Self {
+        Self::Null
+    }
+}
+
+impl From<i128> for Value {
+    fn from(number: i128) -> Self {
+        i64::try_from(number).map_or_else(|_| Self::BigInt(BigInt(number.to_string())), Self::Int)
+    }
+}
+
+impl From<u128> for Value {
+    fn from(number: u128) -> Self {
+        i64::try_from(number).map_or_else(|_| Self::BigInt(BigInt(number.to_string())), Self::Int)
+    }
+}
+
+impl From<u64> for Value {
+    fn from(number: u64) -> Self {
+        u128::from(number).into()
+    }
+}
+
+impl From<usize> for Value {
+    fn from(number: usize) -> Self {
+        (number as u128).into()
+    }
+}
+
+impl<T: Into<Self>> From<Option<T>> for Value {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
+    }
+}
+
+impl<T: Into<Self>> From<Vec<T>> for Value {
+    fn from(values: Vec<T>) -> Self {
+        Self::List(values.into_iter().map(Into::into).collect())
+    }
+}
+
+impl<K: Into<Self>, V: Into<Self>> FromIterator<(K, V)> for Value {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
+        Self::Map(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
     }
 }

@@ -20,8 +20,11 @@ use crate::{
     journal::Subscription,
     messages::{self, AwaitEnd, ByLessee, ChannelSays, GetStatus, Interrupt, OpenChannel, Order, Submit},
     spec::WorkerSpec,
-    supervisor::Supervisor,
+    supervisor::{Parts, Supervisor},
 };
+
+/// How many events a worker without a registry keeps for those that follow.
+const LONE_EVENTS: usize = 64;
 
 /// A handle on a worker. Clones are other callers of the same worker.
 ///
@@ -55,6 +58,20 @@ impl Worker {
     /// The handle of a new lease.
     pub(crate) fn lend(&self, leases: u64) -> Self {
         Self { shared: self.shared.clone(), seen: Arc::default(), leases }
+    }
+
+    /// Starts a worker that belongs to no registry, with its supervisor on this thread's arbiter. The worker's process
+    /// ends with the arbiter, or when it is stopped.
+    ///
+    /// # Panics
+    /// This thread has no running actix system or arbiter.
+    pub fn on_this_arbiter(spec: WorkerSpec) -> Self {
+        let (journal, counters) = (Journal::new(LONE_EVENTS), Arc::<crate::Counters>::default());
+        let intake = Arc::new(Intake::new(&spec.profile.limits, counters.clone()));
+        let parts =
+            Parts { spec: spec.clone(), intake: intake.clone(), journal: journal.clone(), counters, mourner: None };
+        let address = actix::Actor::start(Supervisor::new(parts));
+        Self::new(spec, address, intake, journal)
     }
 
     /// Its name.

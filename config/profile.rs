@@ -1,9 +1,13 @@
 //! A named set of limits, sandbox and restart policy.
 
-use crate::{ByteSize, Limits, Restart};
+use serde::{Deserialize, Serialize};
+
+use crate::{ByteSize, Config, Limits, Restart, portion::ShareOfMemory, quantity::Limit};
 
 /// Whether the evaluations of a worker build on each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// They do (a notebook): after a restart, waiting callers are told that the state is lost.
     Kept,
@@ -12,7 +16,9 @@ pub enum State {
 }
 
 /// What happens to a leased worker when its lease ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum OnReturn {
     /// Its process is ended; the next lease has a new one.
     Recycle,
@@ -23,7 +29,9 @@ pub enum OnReturn {
 }
 
 /// How the two ends of a worker's control channel wait for each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
 pub enum Latency {
     /// They block at once.
     Normal,
@@ -32,15 +40,20 @@ pub enum Latency {
 }
 
 /// What the launcher puts in place before a worker process runs any code.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Sandbox {
     /// Names of environment variables that a worker process inherits; all others are removed.
     pub environment: Vec<String>,
     /// Open files (`RLIMIT_NOFILE`).
+    #[serde(with = "Limit::<u64>")]
     pub open_files: Option<u64>,
     /// Size of any file it writes (`RLIMIT_FSIZE`).
+    #[serde(with = "Limit::<ByteSize>")]
     pub file_size: Option<ByteSize>,
     /// Private writable memory of one process (`RLIMIT_DATA`).
+    #[serde(with = "ShareOfMemory")]
     pub data: Option<ByteSize>,
     /// Size of a core dump (`RLIMIT_CORE`).
     pub core: ByteSize,
@@ -51,7 +64,16 @@ pub struct Sandbox {
 }
 
 /// A named set of limits, sandbox and restart policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// ```
+/// use oast_config::{ByteSize, Profile};
+///
+/// let mut profile = Profile::notebook();
+/// profile.limits.memory = Some(ByteSize::mib(512));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct Profile {
     /// Whether evaluations build on each other.
     pub state: State,
@@ -65,4 +87,25 @@ pub struct Profile {
     pub sandbox: Sandbox,
     /// What happens after an end.
     pub restart: Restart,
+}
+
+impl Profile {
+    /// Your own functions: evaluations do not build on each other, and limits only catch what went wrong.
+    pub fn trusted() -> Self {
+        Self::built_in("trusted")
+    }
+
+    /// Somebody at a keyboard: state is kept, an evaluation may take its time, and a lost worker comes back.
+    pub fn notebook() -> Self {
+        Self::built_in("notebook")
+    }
+
+    /// Code of strangers, in pools: small, short, and never handed to the next caller unclean.
+    pub fn untrusted() -> Self {
+        Self::built_in("untrusted")
+    }
+
+    fn built_in(name: &str) -> Self {
+        Config::default().profiles.remove(name).expect("the embedded files hold this profile")
+    }
 }

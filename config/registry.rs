@@ -1,0 +1,35 @@
+//! Who gets a worker, how many there are, and how long callers wait for one.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::quantity::Plain;
+
+/// What the registry hands out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    /// How many worker processes there may be, in all.
+    #[serde(with = "Plain::<usize>")]
+    pub workers: usize,
+    /// How many of them one tenant may have.
+    #[serde(with = "Plain::<usize>")]
+    pub workers_per_tenant: usize,
+    /// How long a caller waits for a worker when all are taken. Then it is refused.
+    #[serde(with = "Plain::<Duration>")]
+    pub wait: Duration,
+    /// How many workers of a pool are kept ready although nobody uses them.
+    #[serde(with = "Plain::<usize>")]
+    pub pool_min: usize,
+    /// How many workers a pool may grow to.
+    #[serde(with = "Plain::<usize>")]
+    pub pool_max: usize,
+    /// How many past events are kept for subscribers that read slowly.
+    #[serde(with = "Plain::<usize>")]
+    pub events: usize,
+    /// How long running evaluations may go on when everything shuts down. Then their worker processes are killed.
+    #[serde(with = "Plain::<Duration>")]
+    pub drain: Duration,
+}

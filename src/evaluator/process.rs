@@ -1,0 +1,114 @@
+//! The evaluator whose code runs in a worker process. Owns that process through one [`Link`]; decides nothing about it.
+//! Read [`link`] for how frames travel, [`output`] for what is printed, [`spawner`] for how processes start.
+
+mod attribution;
+mod ending;
+mod link;
+mod output;
+mod reader;
+mod sampler;
+mod spawner;
+
+use std::{ffi::OsString, path::PathBuf, rc::Rc, sync::Arc};
+
+use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force, Launch, Request, TooLarge};
+
+use crate::wire::{BuildId, EncodeError, JavaScript};
+
+use self::link::Link;
+
+/// What worker processes of one worker are started with, besides their profile.
+#[derive(Clone, Debug)]
+pub(crate) struct ProcessSettings {
+    /// The runtime to run.
+    pub(crate) runtime: String,
+    /// The program to start; `None` starts this one anew.
+    pub(crate) program: Option<PathBuf>,
+    /// Where it starts.
+    pub(crate) directory: Option<PathBuf>,
+    /// Environment variables beyond those that the profile lets through.
+    pub(crate) environment: Vec<(OsString, OsString)>,
+    /// Settings of the runtime `javascript`.
+    pub(crate) javascript: JavaScript,
+    /// The program that the functions of the runtime `rust` belong to.
+    pub(crate) build: BuildId,
+}
+
+/// Runs code in a worker process.
+pub(crate) struct Process {
+    settings: Arc<ProcessSettings>,
+    link: Option<Rc<Link>>,
+}
+
+impl Process {
+    pub(crate) const fn new(settings: Arc<ProcessSettings>) -> Self {
+        Self { settings, link: None }
+    }
+}
+
+impl Evaluator for Process {
+    fn start(&mut self, launch: Launch, events: Events) {
+        match Link::open(&self.settings, &launch, events.clone()) {
+            Ok(link) => self.link = Some(link),
+            Err(error) => {
+                let failure = Some(format!("failed to open its channels: {error}"));
+                drop(actix_rt::spawn(async move {
+                    events.send(Event::Exited(Exit { start_failure: failure, ..Exit::default() }));
+                }));
+            }
+        }
+    }
+
+    fn evaluate(&mut self, id: EvalId, request: &Request) -> Result<(), TooLarge> {
+        let Some(link) = &self.link else { return Ok(()) };
+        link.evaluate(id, request).or_else(too_large)
+    }
+
+    fn interrupt(&mut self, id: EvalId) {
+        if let Some(link) = &self.link {
+            link.interrupt(id);
+        }
+    }
+
+    fn reset(&mut self) {
+        if let Some(link) = &self.link {
+            link.reset();
+        }
+    }
+
+    fn channel(&mut self, name: &str, message: ChannelMessage) -> Result<(), TooLarge> {
+        let Some(link) = &self.link else { return Ok(()) };
+        link.channel(name, &message).or_else(too_large)
+    }
+
+    fn stop(&mut self, how: Force) {
+        if let Some(link) = &self.link {
+            link.stop(how);
+        }
+    }
+
+    fn sample(&mut self) {
+        if let Some(link) = &self.link {
+            sampler::sample(link.clone());
+        }
+    }
+}
+
+/// A supervisor that is gone leaves no process.
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.stop(Force::Kill);
+        if let Some(link) = &self.link {
+            link.abandon();
+        }
+    }
+}
+
+/// A message that cannot be encoded for another reason than its size is a value nested beyond all measure, which is a
+/// kind of size too.
+fn too_large(error: EncodeError) -> Result<(), TooLarge> {
+    match error {
+        EncodeError::TooLarge(too_large) => Err(too_large),
+        EncodeError::TooDeep | EncodeError::Refused(_) => Err(TooLarge { size: u64::MAX, limit: 0 }),
+    }
+}

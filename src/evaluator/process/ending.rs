@@ -1,0 +1,155 @@
+//! What the guard says of the worker process: that it was born, how it ended. When the guard itself ends without a word,
+//! everything that it guarded is ended too.
+
+use std::{rc::Rc, time::Duration};
+
+use oast_actors::{EvalId, Event, Exit, ExitStatus, LastBegun};
+use oast_config::ByteSize;
+use rustix::{
+    io::Errno,
+    net::RecvFlags,
+    process::{Pid, PidfdFlags},
+};
+
+use tokio::io::Interest;
+
+use super::link::{Link, WorkerProcess, clear};
+use crate::wire::{BuildId, FromLauncher};
+
+/// How long a process may live on after it closed its control channel.
+const CLOSED_GRACE: Duration = Duration::from_secs(1);
+
+/// How the worker process ended, as its guard saw it.
+pub(super) struct Ended {
+    status: ExitStatus,
+    peak_memory: ByteSize,
+    cpu: Duration,
+}
+
+/// Waits until the worker process and everything that it started is gone.
+pub(super) async fn wait(link: &Rc<Link>) {
+    loop {
+        let Ok(()) = link.lifeline.readable().await else { return };
+        let mut state = link.state.borrow_mut();
+        let space = rustix::buffer::spare_capacity(state.lifeline.space());
+        let received = rustix::net::recv(&link.lifeline, space, RecvFlags::DONTWAIT);
+        drop(state);
+        match received {
+            Ok((0, _)) => return link.guard_gone(),
+            Ok(_) => {}
+            Err(Errno::AGAIN) => clear(&link.lifeline, Interest::READABLE),
+            Err(Errno::INTR) => {}
+            Err(_) => return link.guard_gone(),
+        }
+        while let Ok(Some(message)) = { link.state.borrow_mut().lifeline.next() } {
+            if link.hear_guard(message) {
+                return;
+            }
+        }
+    }
+}
+
+/// The evidence, when everything is over.
+pub(super) fn exit(link: &Link) -> Exit {
+    let mut state = link.state.borrow_mut();
+    let ended = state.ended.take();
+    let (tail, _) = state.stderr_tail.as_slices();
+    let mut stderr = String::from_utf8_lossy(tail).into_owned();
+    stderr.push_str(&String::from_utf8_lossy(state.stderr_tail.as_slices().1));
+    Exit {
+        pid: state.worker.as_ref().map_or(0, |worker| worker.pid),
+        status: ended.as_ref().map(|ended| ended.status),
+        violation: state.violation.take(),
+        start_failure: state.start_failure.take(),
+        last_begun: last_begun(link),
+        peak_memory: ended.as_ref().map_or(ByteSize::default(), |ended| ended.peak_memory),
+        cpu: ended.map_or(Duration::ZERO, |ended| ended.cpu),
+        stderr,
+    }
+}
+
+/// Reads the page on which the process noted what it began. It is read, not mapped: the process may have cut it off.
+fn last_begun(link: &Link) -> LastBegun {
+    let mut id = [0; 8];
+    match rustix::io::pread(&link.progress, &mut id, 0) {
+        Ok(8) => match u64::from_ne_bytes(id) {
+            0 => LastBegun::Nothing,
+            id => LastBegun::Was(EvalId(id)),
+        },
+        Ok(_) | Err(_) => LastBegun::Unknown,
+    }
+}
+
+impl Link {
+    /// Whether that was the last word.
+    fn hear_guard(&self, message: FromLauncher) -> bool {
+        match message {
+            FromLauncher::Born { pid } => {
+                self.born(pid);
+                false
+            }
+            FromLauncher::Ended { status, peak_memory, cpu } => {
+                self.state.borrow_mut().ended = Some(Ended { status, peak_memory, cpu });
+                true
+            }
+            FromLauncher::Failed { step, errno, text } => {
+                let failure = failure_text(&step, errno, &text);
+                self.state.borrow_mut().start_failure = Some(failure);
+                true
+            }
+        }
+    }
+
+    /// The guard has not collected the process yet, so that the pid is its own.
+    fn born(&self, pid: u32) {
+        let handle = i32::try_from(pid)
+            .ok()
+            .and_then(Pid::from_raw)
+            .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+        self.state.borrow_mut().worker = Some(WorkerProcess { pid, handle });
+        if self.is_killed() {
+            self.kill();
+        }
+        self.ready_if_known();
+    }
+
+    /// It said hello, and its guard said who it is.
+    pub(super) fn ready_if_known(&self) {
+        let mut state = self.state.borrow_mut();
+        let Some(pid) = state.worker.as_ref().map(|worker| worker.pid) else { return };
+        let Some(hello) = state.hello.take() else { return };
+        if self.build != BuildId::default() && hello.build != self.build {
+            state.violation = Some("it is another build of the program than its host".to_owned());
+            drop(state);
+            return self.kill();
+        }
+        drop(state);
+        self.events.send(Event::Ready { pid, capabilities: hello.capabilities });
+    }
+
+    /// Nobody watches over the process any more.
+    fn guard_gone(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.worker.is_some() && state.violation.is_none() && !state.is_killed() {
+            state.violation = Some("its guard is gone".to_owned());
+        }
+        drop(state);
+        self.kill();
+        self.kill_group();
+    }
+
+    /// The process closed its control channel. It is leaving, or it must.
+    pub(super) async fn closed(&self) {
+        actix_rt::time::sleep(CLOSED_GRACE).await;
+        self.state
+            .borrow_mut()
+            .violation
+            .get_or_insert_with(|| "it closed its control channel and lived on".to_owned());
+        self.kill();
+        std::future::pending().await
+    }
+}
+
+fn failure_text(step: &str, errno: i32, text: &str) -> String {
+    if errno == 0 { format!("failed to {step}: {text}") } else { format!("failed to {step}: {text} (errno {errno})") }
+}

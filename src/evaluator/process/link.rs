@@ -1,0 +1,379 @@
+//! Everything that ties the host to one worker process: the control channel, the urgent one, the lifeline to its guard,
+//! the output pipes, and the page on which it notes what it begins. The reading is in [`reader`](super::reader) and
+//! [`output`](super::output), the end in [`ending`](super::ending).
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    io::{IoSlice, Result},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    process::{Command, Stdio},
+    rc::Rc,
+};
+
+use oast_actors::{ChannelMessage, EvalId, Events, Force, Launch, Request};
+use oast_config::{ByteSize, Latency, Sandbox};
+use rustix::{
+    io::Errno,
+    net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType},
+    pipe::PipeFlags,
+    process::Signal,
+};
+use tokio::{
+    io::Interest,
+    net::{UnixStream, unix::pipe::Receiver},
+    sync::Notify,
+};
+
+use super::{
+    ProcessSettings,
+    attribution::Attribution,
+    ending, output, reader,
+    spawner::{self, Launcher},
+};
+use crate::{
+    spin::Spinner,
+    wire::{
+        BuildId, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message, Outgoing,
+        ResourceLimits, ToWorker,
+    },
+    worker::MARK,
+};
+
+/// Everything that ties the host to one worker process.
+pub(super) struct Link {
+    pub(super) events: Events,
+    pub(super) control: UnixStream,
+    pub(super) lifeline: UnixStream,
+    pub(super) stdout: Receiver,
+    pub(super) stderr: Receiver,
+    urgent: OwnedFd,
+    pub(super) progress: OwnedFd,
+    pub(super) state: RefCell<State>,
+    pub(super) launcher: RefCell<Option<Launcher>>,
+    /// The writer has something to do.
+    unsent: Notify,
+    /// Answers are being taken: what they lead to is sent when all of them are.
+    pub(super) in_batch: Cell<bool>,
+    /// The program that the process must be; all zeroes where it may be any.
+    pub(super) build: BuildId,
+    /// Nobody listens any more.
+    abandoned: Notify,
+}
+
+/// What changes.
+pub(super) struct State {
+    outgoing: Outgoing,
+    pub(super) decoder: Decoder<FromWorker>,
+    pub(super) lifeline: Decoder<FromLauncher>,
+    /// Messages that were read and not handled yet.
+    pub(super) inbox: VecDeque<FromWorker>,
+    /// Evaluations that the process has, in the order in which they were sent.
+    pub(super) in_flight: VecDeque<EvalId>,
+    pub(super) attribution: [Attribution; 2],
+    pub(super) stderr_tail: VecDeque<u8>,
+    pub(super) spinner: Option<Spinner>,
+    pub(super) worker: Option<WorkerProcess>,
+    pub(super) hello: Option<Hello>,
+    pub(super) ended: Option<ending::Ended>,
+    pub(super) violation: Option<String>,
+    pub(super) start_failure: Option<String>,
+    killed: bool,
+}
+
+/// The process that the guard bore.
+pub(super) struct WorkerProcess {
+    pub(super) pid: u32,
+    /// Signals go through it: the pid may belong to somebody else once the process is collected. `None` if it was by then.
+    pub(super) handle: Option<OwnedFd>,
+}
+
+/// A guard's messages have few bytes.
+const LIFELINE_LIMIT: ByteSize = ByteSize::kib(4);
+
+impl Link {
+    /// Opens all channels, and begins to start the process at their other ends.
+    pub(super) fn open(settings: &ProcessSettings, launch: &Launch, events: Events) -> Result<Rc<Self>> {
+        let (control, their_control) = socket_pair()?;
+        let (urgent, their_urgent) = socket_pair()?;
+        let (lifeline, their_lifeline) = socket_pair()?;
+        let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let (stderr, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
+        let progress = rustix::fs::memfd_create("oast-progress", rustix::fs::MemfdFlags::CLOEXEC)?;
+        rustix::fs::ftruncate(&progress, 8)?;
+        for ours in [&control, &urgent, &lifeline, &stdout, &stderr] {
+            rustix::io::ioctl_fionbio(ours, true)?;
+        }
+        send_launch(&lifeline, settings, launch, [&their_control, &their_urgent, &progress].map(OwnedFd::as_fd))?;
+        let mut command = command(settings, launch);
+        command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
+        let link = Rc::new(Self {
+            events,
+            control: UnixStream::from_std(control.into())?,
+            lifeline: UnixStream::from_std(lifeline.into())?,
+            stdout: Receiver::from_owned_fd(stdout)?,
+            stderr: Receiver::from_owned_fd(stderr)?,
+            urgent,
+            progress,
+            state: RefCell::new(State::new(launch)),
+            launcher: RefCell::new(None),
+            unsent: Notify::new(),
+            in_batch: Cell::new(false),
+            build: settings.build,
+            abandoned: Notify::new(),
+        });
+        drop(actix_rt::spawn(link.clone().live(command)));
+        Ok(link)
+    }
+
+    /// From the start of the process to its end. Nothing is left of it when this is over, or dropped.
+    async fn live(self: Rc<Self>, command: Command) {
+        let live = async {
+            match spawner::start(command).await {
+                Ok(launcher) => drop(self.launcher.replace(Some(launcher))),
+                Err(error) => return self.fail_to_start(&error.to_string()),
+            }
+            tokio::select! {
+                () = ending::wait(&self) => {}
+                () = reader::read(&self) => {}
+                () = self.write_when_unsent() => {}
+                () = output::read_stdout(&self) => {}
+                () = output::read_stderr(&self) => {}
+            }
+        };
+        tokio::select! {
+            () = live => {
+                reader::take_rest(&self);
+                let exit = ending::exit(&self);
+                drop(self.launcher.take());
+                self.events.send(oast_actors::Event::Exited(exit));
+            }
+            () = self.abandoned.notified() => {}
+        }
+    }
+
+    fn fail_to_start(&self, error: &str) {
+        self.state.borrow_mut().start_failure = Some(format!("failed to start the program: {error}"));
+    }
+
+    /// Sends one evaluation: at once when the process has nothing else, together with others when it is busy anyway.
+    pub(super) fn evaluate(&self, id: EvalId, request: &Request) -> std::result::Result<(), EncodeError> {
+        let mut state = self.state.borrow_mut();
+        state.outgoing.evaluate(id, request)?;
+        state.in_flight.push_back(id);
+        let alone = state.in_flight.len() == 1;
+        drop(state);
+        self.send_soon(alone);
+        Ok(())
+    }
+
+    pub(super) fn interrupt(&self, id: EvalId) {
+        let message = ToWorker::Interrupt(id);
+        let mut urgent = Outgoing::new(LIFELINE_LIMIT);
+        if message.encode(&mut urgent).is_ok() {
+            // Where it does not fit, a process is behind on thousands of interrupts, and will be killed for it.
+            drop(write(self.urgent.as_fd(), &mut urgent));
+        }
+        self.say(&message);
+    }
+
+    pub(super) fn reset(&self) {
+        self.say(&ToWorker::Reset);
+    }
+
+    pub(super) fn channel(&self, name: &str, message: &ChannelMessage) -> std::result::Result<(), EncodeError> {
+        self.state.borrow_mut().outgoing.channel_to_worker(name, message)?;
+        self.send_soon(false);
+        Ok(())
+    }
+
+    /// Ends the process, as hard as is asked.
+    pub(super) fn stop(&self, how: Force) {
+        match how {
+            Force::Ask => self.say(&ToWorker::Shutdown),
+            Force::Terminate => self.signal(Signal::TERM),
+            Force::Kill => self.kill(),
+        }
+    }
+
+    /// Nobody listens any more: the guard ends everything when it finds the lifeline closed.
+    pub(super) fn abandon(&self) {
+        self.abandoned.notify_one();
+    }
+
+    /// Kills the worker process; its guard ends what it started. Where that was tried before, the guard is in the way.
+    pub(super) fn kill(&self) {
+        self.signal(Signal::KILL);
+        drop(rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write));
+        let again = std::mem::replace(&mut self.state.borrow_mut().killed, true);
+        if again {
+            self.kill_group();
+        }
+    }
+
+    pub(super) fn is_killed(&self) -> bool {
+        self.state.borrow().killed
+    }
+
+    /// Kills the guard and whatever is still in its process group. The pid is safe: the guard is not collected yet.
+    pub(super) fn kill_group(&self) {
+        let launcher = self.launcher.borrow();
+        let group = launcher.as_ref().and_then(|launcher| i32::try_from(launcher.pid).ok());
+        if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
+            drop(rustix::process::kill_process_group(group, Signal::KILL));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        let state = self.state.borrow();
+        if let Some(handle) = state.worker.as_ref().and_then(|worker| worker.handle.as_ref()) {
+            // An error says that it is gone.
+            drop(rustix::process::pidfd_send_signal(handle, signal));
+        }
+    }
+
+    fn say(&self, message: &ToWorker) {
+        // None of these is too large.
+        drop(message.encode(&mut self.state.borrow_mut().outgoing));
+        self.send_soon(true);
+    }
+
+    fn send_soon(&self, now: bool) {
+        if self.in_batch.get() {
+            return;
+        }
+        if now {
+            self.send();
+        } else {
+            self.unsent.notify_one();
+        }
+    }
+
+    /// Writes what the socket takes now. The writer does the rest.
+    pub(super) fn send(&self) {
+        let mut state = self.state.borrow_mut();
+        if !write(self.control.as_fd(), &mut state.outgoing).unwrap_or(true) {
+            self.unsent.notify_one();
+        }
+    }
+
+    async fn write_when_unsent(&self) {
+        loop {
+            self.unsent.notified().await;
+            while !self.state.borrow().outgoing.is_empty() {
+                let Ok(()) = self.control.writable().await else { return std::future::pending().await };
+                let mut state = self.state.borrow_mut();
+                match write(self.control.as_fd(), &mut state.outgoing) {
+                    Ok(true) => {}
+                    Ok(false) => clear(&self.control, Interest::WRITABLE),
+                    // The process is gone. That is noticed elsewhere, with all that it said before.
+                    Err(_) => state.outgoing = Outgoing::new(ByteSize(0)),
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Whether it was told to go.
+    pub(super) const fn is_killed(&self) -> bool {
+        self.killed
+    }
+
+    fn new(launch: &Launch) -> Self {
+        let limit = launch.profile.limits.message;
+        Self {
+            outgoing: Outgoing::new(limit),
+            decoder: Decoder::new(limit),
+            lifeline: Decoder::new(LIFELINE_LIMIT),
+            inbox: VecDeque::new(),
+            in_flight: VecDeque::new(),
+            attribution: Default::default(),
+            stderr_tail: VecDeque::new(),
+            spinner: if launch.profile.latency == Latency::Low { Spinner::new() } else { None },
+            worker: None,
+            hello: None,
+            ended: None,
+            violation: None,
+            start_failure: None,
+            killed: false,
+        }
+    }
+}
+
+/// Writes what the socket takes. False when something is left.
+fn write(socket: BorrowedFd<'_>, outgoing: &mut Outgoing) -> std::result::Result<bool, Errno> {
+    let written = outgoing.write_with(|slices| {
+        rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+    });
+    match written {
+        Ok(()) => Ok(true),
+        Err(Errno::AGAIN) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is waited for has not come: lets the socket tell when it has.
+pub(super) fn clear(socket: &UnixStream, interest: Interest) {
+    drop(socket.try_io(interest, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into())));
+}
+
+fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
+}
+
+/// The launch is in the socket before the process exists: it need not be waited for.
+fn send_launch(
+    lifeline: &OwnedFd,
+    settings: &ProcessSettings,
+    launch: &Launch,
+    descriptors: [BorrowedFd<'_>; 3],
+) -> Result<()> {
+    let limits = &launch.profile.limits;
+    let message = WireLaunch {
+        worker: launch.worker.clone(),
+        epoch: launch.epoch,
+        runtime: settings.runtime.clone(),
+        build: settings.build,
+        message_limit: limits.message.get(),
+        low_latency: launch.profile.latency == Latency::Low,
+        limits: resource_limits(&launch.profile.sandbox),
+        javascript: settings.javascript.clone(),
+    };
+    let mut outgoing = Outgoing::new(ByteSize::kib(64));
+    message.encode(&mut outgoing).map_err(std::io::Error::other)?;
+    let mut slices = [IoSlice::new(&[]); 4];
+    let count = outgoing.slices(&mut slices);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
+    rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
+
+fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
+    ResourceLimits {
+        open_files: sandbox.open_files,
+        file_size: sandbox.file_size.map(ByteSize::get),
+        data: sandbox.data.map(ByteSize::get),
+        core: sandbox.core.get(),
+        stack: sandbox.stack.get(),
+    }
+}
+
+/// Nothing is inherited but what the profile names. No hook runs between fork and exec, so that `vfork` serves.
+fn command(settings: &ProcessSettings, launch: &Launch) -> Command {
+    use std::os::unix::process::CommandExt;
+    let program = settings.program.as_deref().unwrap_or(std::path::Path::new("/proc/self/exe"));
+    let mut command = Command::new(program);
+    command.arg0(format!("oast-worker {}", launch.worker)).env_clear().process_group(0);
+    let inherited = launch.profile.sandbox.environment.iter();
+    command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
+    command.env(MARK, "1");
+    if let Some(directory) = &settings.directory {
+        command.current_dir(directory);
+    }
+    command
+}

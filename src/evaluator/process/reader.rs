@@ -1,0 +1,161 @@
+//! Reads what the worker process says on its control channel, and hands it on. Whatever it says that the protocol does
+//! not allow ends that process and nothing else.
+
+use std::rc::Rc;
+
+use oast_actors::{EvalId, Event};
+use rustix::{io::Errno, net::RecvFlags};
+
+use tokio::io::Interest;
+
+use super::{
+    link::{Link, clear},
+    output,
+};
+use crate::wire::{FromWorker, Replied};
+
+/// What one look at the control channel gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pulled {
+    /// Something.
+    Some,
+    /// Nothing now.
+    Nothing,
+    /// It will never give anything again.
+    End,
+}
+
+/// Reads until the process closes the channel. That is no end of the process yet: its guard tells that.
+pub(super) async fn read(link: &Rc<Link>) {
+    loop {
+        let Ok(()) = link.control.readable().await else { return std::future::pending().await };
+        match pull(link) {
+            Pulled::Some => deliver(link),
+            Pulled::Nothing => clear(&link.control, Interest::READABLE),
+            Pulled::End => return link.closed().await,
+        }
+        if link.state.borrow().violation.is_some() {
+            link.kill();
+            return std::future::pending().await;
+        }
+        spin(link).await;
+    }
+}
+
+/// Looks again and again for the answer that is about to come, and lets everybody else on this thread run in between.
+async fn spin(link: &Rc<Link>) {
+    loop {
+        let mut state = link.state.borrow_mut();
+        if state.in_flight.is_empty() {
+            return;
+        }
+        let Some(spell) = state.spinner.as_mut().and_then(crate::spin::Spinner::begin) else { return };
+        drop(state);
+        let pulled = loop {
+            let pulled = pull(link);
+            if pulled != Pulled::Nothing || !spell.goes_on() {
+                break pulled;
+            }
+            tokio::task::yield_now().await;
+        };
+        let mut state = link.state.borrow_mut();
+        if let Some(spinner) = &mut state.spinner {
+            if pulled == Pulled::Some { spinner.hit() } else { spinner.miss(&spell) }
+        }
+        drop(state);
+        if pulled != Pulled::Some {
+            return;
+        }
+        deliver(link);
+    }
+}
+
+/// Reads once, without waiting, and takes apart what came. Announcements of who prints take effect here; the rest waits
+/// to be delivered.
+pub(super) fn pull(link: &Link) -> Pulled {
+    let mut state = link.state.borrow_mut();
+    let state = &mut *state;
+    if state.violation.is_some() {
+        return Pulled::End;
+    }
+    let space = rustix::buffer::spare_capacity(state.decoder.space());
+    match rustix::net::recv(&link.control, space, RecvFlags::DONTWAIT) {
+        // It may end in the midst of a frame: how the process ended tells more than that.
+        Ok((0, _)) => return Pulled::End,
+        Ok(_) => {}
+        Err(Errno::AGAIN | Errno::INTR) => return Pulled::Nothing,
+        Err(_) => return Pulled::End,
+    }
+    loop {
+        match state.decoder.next() {
+            Ok(Some(FromWorker::Printing { id, stream, from })) => {
+                if !state.attribution[stream as usize].announce(from, id) {
+                    state.violation = Some("it announced far more prints than it made".to_owned());
+                }
+            }
+            Ok(Some(message)) => state.inbox.push_back(message),
+            Ok(None) => return Pulled::Some,
+            Err(error) => {
+                state.violation = Some(error.to_string());
+                return Pulled::Some;
+            }
+        }
+    }
+}
+
+/// Hands on what was read. What the answers lead to is written when all of them are handed on.
+pub(super) fn deliver(link: &Link) {
+    if link.in_batch.replace(true) {
+        return;
+    }
+    let mut drained = false;
+    while let Some(message) = { link.state.borrow_mut().inbox.pop_front() } {
+        if matches!(message, FromWorker::Replied(..)) && !std::mem::replace(&mut drained, true) {
+            output::drain(link);
+        }
+        hear(link, message);
+    }
+    link.in_batch.set(false);
+    link.send();
+}
+
+fn hear(link: &Link, message: FromWorker) {
+    match message {
+        FromWorker::Replied(id, replied) => replied_to(link, id, replied),
+        FromWorker::Suspended(id) => link.events.send(Event::Suspended(id)),
+        FromWorker::Channel(name, message) => link.events.send(Event::Channel(name, message)),
+        FromWorker::ResetDone => link.events.send(Event::Reset),
+        FromWorker::Hello(hello) => {
+            link.state.borrow_mut().hello = Some(hello);
+            link.ready_if_known();
+        }
+        // Taken when it was read.
+        FromWorker::Printing { .. } => {}
+    }
+}
+
+/// An answer to what was not asked, or was answered before, is a lie.
+fn replied_to(link: &Link, id: EvalId, replied: Replied) {
+    let mut state = link.state.borrow_mut();
+    let Some(at) = state.in_flight.iter().position(|asked| *asked == id) else {
+        state.violation = Some(format!("it answered evaluation {id}, which it was not asked"));
+        return;
+    };
+    state.in_flight.remove(at);
+    let idle = state.in_flight.is_empty();
+    let ends = [replied.stdout_end, replied.stderr_end];
+    for (attribution, end) in state.attribution.iter_mut().zip(ends) {
+        attribution.ended(id, end, idle);
+    }
+    drop(state);
+    link.events.send(Event::Replied(id, replied.reply));
+}
+
+/// The process is gone: takes what it said and printed before.
+pub(super) fn take_rest(link: &Link) {
+    while pull(link) == Pulled::Some {
+        deliver(link);
+    }
+    deliver(link);
+    output::drain(link);
+}

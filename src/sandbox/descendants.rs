@@ -1,0 +1,47 @@
+//! Everything that descends from a process. A process that adopts orphans (`PR_SET_CHILD_SUBREAPER`) has all of it below
+//! it, however it was forked, so following `/proc/PID/task/TID/children` finds it without looking at every process.
+
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+
+/// How many descendants are followed. A process that has more is over its limits in other ways.
+const MOST: usize = 10_000;
+
+/// The ids of all processes below `root`, nearest first.
+pub(crate) fn of(root: Pid) -> Vec<Pid> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        if found.len() >= MOST {
+            break;
+        }
+        found.extend(children(pid));
+        next += 1;
+    }
+    found.remove(0);
+    found
+}
+
+/// Ends everything below this process, which must adopt orphans, and waits until it is gone.
+///
+/// Each round stops nothing and spares nothing: what forks between two looks is found by the next one, as a child of
+/// what was killed or, adopted, of this process.
+pub(crate) fn end_all() {
+    let me = rustix::process::getpid();
+    loop {
+        for pid in of(me) {
+            // An error says that it is gone already.
+            let _gone = kill_process(pid, Signal::KILL);
+        }
+        match waitpid(None, WaitOptions::empty()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn children(pid: Pid) -> Vec<Pid> {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else { return Vec::new() };
+    let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let parse = |id: &str| id.parse().ok().and_then(Pid::from_raw);
+    lists.flat_map(|list| list.split_whitespace().filter_map(parse).collect::<Vec<_>>()).collect()
+}

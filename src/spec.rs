@@ -1,0 +1,236 @@
+//! What a worker is to be: a runtime, a profile, and where its process starts. A [`Spec`] is made of these, and makes
+//! the evaluator that the actors know.
+
+use std::{ffi::OsString, path::PathBuf, sync::Arc};
+
+use oast_actors::{Evaluator, EvaluatorFactory, WorkerSpec};
+use oast_config::{ByteSize, Portion, Profile};
+use thiserror::Error;
+
+use crate::{
+    evaluator::{
+        local::{Local, RuntimeFactory},
+        process::{Process, ProcessSettings},
+    },
+    wire::{BuildId, JavaScript},
+    worker::{self, Functions},
+};
+
+/// What a worker is to be.
+///
+/// ```
+/// use oast::{Spec, config::{ByteSize, Profile}};
+///
+/// let mut profile = Profile::untrusted();
+/// profile.limits.memory = Some(ByteSize::mib(64));
+/// let spec = Spec::functions("resizer").profile(profile).tenant("ada");
+/// ```
+#[derive(Clone, Debug)]
+pub struct Spec {
+    name: Arc<str>,
+    tenant: Option<Arc<str>>,
+    profile: Arc<Profile>,
+    place: Place,
+    engine: Option<Engine>,
+}
+
+/// Where the code runs.
+#[derive(Clone, Debug)]
+enum Place {
+    Process(ProcessSettings),
+    Local(Runtime),
+    Custom(EvaluatorFactory),
+}
+
+/// What the engine of the runtime `javascript` may use.
+#[derive(Clone, Copy, Debug)]
+struct Engine {
+    memory: Portion,
+    stack: ByteSize,
+}
+
+/// A runtime of this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Runtime {
+    Rust,
+    #[cfg(feature = "javascript")]
+    JavaScript,
+}
+
+/// There is no such runtime in this program.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("there is no runtime `{name}`; there are {}", known().join(", "))]
+pub struct UnknownRuntime {
+    /// What was asked for.
+    pub name: String,
+}
+
+impl Runtime {
+    const ALL: &[Self] = &[
+        Self::Rust,
+        #[cfg(feature = "javascript")]
+        Self::JavaScript,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            #[cfg(feature = "javascript")]
+            Self::JavaScript => "javascript",
+        }
+    }
+}
+
+fn known() -> Vec<String> {
+    Runtime::ALL.iter().map(|runtime| format!("`{}`", runtime.name())).collect()
+}
+
+impl Spec {
+    /// A worker that calls functions of this program, each in a process that may crash.
+    pub fn functions(name: &str) -> Self {
+        Self::of(name, Runtime::Rust)
+    }
+
+    /// A worker that evaluates JavaScript.
+    #[cfg(feature = "javascript")]
+    pub fn javascript(name: &str) -> Self {
+        Self::of(name, Runtime::JavaScript)
+    }
+
+    /// A worker of the runtime that has this name: `rust` or `javascript`.
+    ///
+    /// # Errors
+    /// This program has no such runtime.
+    pub fn runtime(name: &str, runtime: &str) -> Result<Self, UnknownRuntime> {
+        let found = Runtime::ALL.iter().find(|known| known.name() == runtime);
+        found.map(|found| Self::of(name, *found)).ok_or_else(|| UnknownRuntime { name: runtime.to_owned() })
+    }
+
+    /// A worker whose code runs wherever `make`'s evaluator takes it.
+    pub fn custom<E: Evaluator>(name: &str, make: impl Fn() -> E + Send + Sync + 'static) -> Self {
+        let place = Place::Custom(EvaluatorFactory::new(make));
+        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
+    }
+
+    fn of(name: &str, runtime: Runtime) -> Self {
+        let settings = ProcessSettings {
+            runtime: runtime.name().to_owned(),
+            program: None,
+            directory: None,
+            environment: Vec::new(),
+            javascript: JavaScript::default(),
+            // Without `/proc` no process can be started either, and the start says so.
+            build: worker::build_id().unwrap_or_default(),
+        };
+        let place = Place::Process(settings);
+        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
+    }
+
+    /// Its limits, sandbox and restart policy. Without this, those of [`Profile::notebook`].
+    #[must_use]
+    pub fn profile(mut self, profile: impl Into<Arc<Profile>>) -> Self {
+        self.profile = profile.into();
+        self
+    }
+
+    /// On whose account it runs.
+    #[must_use]
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.into());
+        self
+    }
+
+    /// Where its process starts; without this, where this process is.
+    #[must_use]
+    pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        if let Place::Process(settings) = &mut self.place {
+            settings.directory = Some(directory.into());
+        }
+        self
+    }
+
+    /// An environment variable of its process, beyond those that the profile lets through.
+    #[must_use]
+    pub fn environment(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        if let Place::Process(settings) = &mut self.place {
+            settings.environment.push((name.into(), value.into()));
+        }
+        self
+    }
+
+    /// The program that its process runs, which must call [`init`](crate::init) first; without this, this very program.
+    #[must_use]
+    pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
+        if let Place::Process(settings) = &mut self.place {
+            settings.program = Some(program.into());
+            settings.build = BuildId::default();
+        }
+        self
+    }
+
+    /// What the engine of the runtime `javascript` may use.
+    #[must_use]
+    pub fn engine(mut self, settings: &oast_config::JavaScript) -> Self {
+        self.engine = Some(Engine { memory: settings.memory, stack: settings.stack });
+        self
+    }
+
+    /// The same, where nothing was said.
+    #[must_use]
+    pub(crate) fn engine_if_unset(self, settings: &oast_config::JavaScript) -> Self {
+        if self.engine.is_some() { self } else { self.engine(settings) }
+    }
+
+    /// Runs its code on a thread of this process: nothing to start, and no wall. For tests, and for trusted code.
+    #[must_use]
+    pub fn local(mut self) -> Self {
+        if let Place::Process(settings) = &self.place
+            && let Some(runtime) = Runtime::ALL.iter().find(|known| known.name() == settings.runtime)
+        {
+            self.place = Place::Local(*runtime);
+        }
+        self
+    }
+
+    /// The same, as the actors know it.
+    pub fn into_worker_spec(self) -> WorkerSpec {
+        let Self { name, tenant, profile, place, engine } = self;
+        let javascript = engine.unwrap_or_default().settings(&profile);
+        let evaluator = match place {
+            Place::Custom(factory) => factory,
+            Place::Local(runtime) => {
+                let make = local_runtime(runtime, javascript);
+                EvaluatorFactory::new(move || Local::new(make.clone()))
+            }
+            Place::Process(settings) => {
+                let settings = Arc::new(ProcessSettings { javascript, ..settings });
+                EvaluatorFactory::new(move || Process::new(settings.clone()))
+            }
+        };
+        WorkerSpec { name, tenant, profile, evaluator }
+    }
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self { memory: Portion::Percent(85), stack: ByteSize::mib(4) }
+    }
+}
+
+impl Engine {
+    fn settings(self, profile: &Profile) -> JavaScript {
+        let memory = self.memory.of(profile.limits.memory).map(ByteSize::get);
+        JavaScript { memory, stack: Some(self.stack.get()) }
+    }
+}
+
+fn local_runtime(runtime: Runtime, javascript: JavaScript) -> RuntimeFactory {
+    match runtime {
+        Runtime::Rust => Arc::new(|host| {
+            let functions = worker::build_id().and_then(|build| Functions::new(host, build));
+            functions.map(|functions| Box::new(functions) as _).map_err(|error| error.to_string())
+        }),
+        #[cfg(feature = "javascript")]
+        Runtime::JavaScript => Arc::new(move |host| worker::make_javascript(&javascript, host)),
+    }
+}

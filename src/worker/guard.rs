@@ -1,0 +1,123 @@
+//! The guard: the parent of one worker process. It outlives it, ends everything that it left behind, tells the host how
+//! it ended, and ends it when the host is gone. It holds nothing and runs nobody's code.
+
+use std::{
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    time::Duration,
+};
+
+use oast_actors::ExitStatus;
+use oast_config::ByteSize;
+use rustix::{
+    event::{PollFd, PollFlags},
+    process::{Pid, PidfdFlags, Signal, WaitOptions},
+};
+
+use super::launcher::send_all;
+use crate::{
+    sandbox::descendants,
+    wire::{FromLauncher, Message, Outgoing},
+};
+
+/// A guard's messages have few bytes.
+const LIMIT: ByteSize = ByteSize::kib(4);
+
+/// Watches over one worker process.
+pub(super) struct Guard {
+    worker: Pid,
+    lifeline: UnixStream,
+}
+
+impl Guard {
+    pub(super) const fn new(worker: Pid, lifeline: UnixStream) -> Self {
+        Self { worker, lifeline }
+    }
+
+    /// Returns when the worker process and everything that it started is gone.
+    pub(super) fn watch(&self) {
+        let_go_of_output();
+        self.tell(&FromLauncher::Born { pid: self.worker.as_raw_nonzero().get().unsigned_abs() });
+        let pidfd = rustix::process::pidfd_open(self.worker, PidfdFlags::empty()).ok();
+        if self.host_is_gone_before(pidfd.as_ref()) {
+            // Errors say that it is gone already.
+            drop(rustix::process::kill_process(self.worker, Signal::KILL));
+        }
+        let status = wait_for(self.worker);
+        descendants::end_all();
+        let (peak_memory, cpu) = usage();
+        self.tell(&FromLauncher::Ended { status, peak_memory, cpu });
+    }
+
+    /// Waits for the end of the worker process, or of the host: its end of the lifeline is closed then.
+    fn host_is_gone_before(&self, worker: Option<&OwnedFd>) -> bool {
+        loop {
+            let mut watched = vec![PollFd::new(&self.lifeline, PollFlags::IN | PollFlags::RDHUP)];
+            watched.extend(worker.map(|worker| PollFd::new(worker, PollFlags::IN)));
+            match rustix::event::poll(&mut watched, None) {
+                Ok(_) => {
+                    let worker_ended = watched.get(1).is_some_and(|worker| !worker.revents().is_empty());
+                    let host_gone = !watched[0].revents().is_empty();
+                    if worker_ended || host_gone {
+                        return !worker_ended;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(_) => return true,
+            }
+        }
+    }
+
+    fn tell(&self, message: &FromLauncher) {
+        let mut outgoing = Outgoing::new(LIMIT);
+        if message.encode(&mut outgoing).is_ok() {
+            send_all(&self.lifeline, &mut outgoing);
+        }
+    }
+}
+
+/// The output pipes are the worker process's: their end must be its end.
+fn let_go_of_output() {
+    let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty());
+    if let Ok(null) = null {
+        drop(rustix::stdio::dup2_stdin(&null));
+        drop(rustix::stdio::dup2_stdout(&null));
+        drop(rustix::stdio::dup2_stderr(&null));
+    }
+}
+
+fn wait_for(worker: Pid) -> ExitStatus {
+    loop {
+        match rustix::process::waitpid(Some(worker), WaitOptions::empty()) {
+            Ok(Some((_, status))) => {
+                if let Some(code) = status.exit_status() {
+                    return ExitStatus::Code(code);
+                }
+                if let Some(signal) = status.terminating_signal() {
+                    return ExitStatus::Signal(signal);
+                }
+            }
+            Ok(None) | Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return ExitStatus::Code(-1),
+        }
+    }
+}
+
+/// The most memory that the worker process or one of its children had, and the CPU time of all of them.
+fn usage() -> (ByteSize, Duration) {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the pointer is to memory of the right type, which the kernel fills.
+    #[expect(unsafe_code, reason = "rustix has no getrusage")]
+    let failed = unsafe { libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr()) };
+    if failed != 0 {
+        return (ByteSize::default(), Duration::ZERO);
+    }
+    // SAFETY: all zeroes is a valid `rusage`, and the kernel has filled it.
+    #[expect(unsafe_code, reason = "rustix has no getrusage")]
+    let usage = unsafe { usage.assume_init() };
+    let cpu = time(usage.ru_utime) + time(usage.ru_stime);
+    (ByteSize::kib(usage.ru_maxrss.unsigned_abs()), cpu)
+}
+
+fn time(time: libc::timeval) -> Duration {
+    Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs())
+}

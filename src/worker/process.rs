@@ -1,0 +1,61 @@
+//! A worker process proper, after its launcher's fork: it says hello and serves until it is told to leave or its host
+//! is gone.
+
+use std::{rc::Rc, sync::Arc};
+
+use oast_config::ByteSize;
+
+use super::{
+    Functions, Host, Interrupts, MainLoop, Outlet, Runtime, WorkerHost,
+    launcher::Channels,
+    socket::{SocketLink, SocketOutlet},
+    watch,
+};
+use crate::wire::{BuildId, FromWorker, Hello, Launch};
+
+/// Serves as the worker process of a launch.
+pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
+    let build = super::build_id().map_err(|error| error.to_string())?;
+    if launch.build != BuildId::default() && launch.build != build {
+        return Err("it is another build of the program than its host".to_owned());
+    }
+    let limit = ByteSize(launch.message_limit);
+    let control = Arc::new(channels.control);
+    let outlet = Arc::new(SocketOutlet::new(control.clone(), &channels.progress, limit)?);
+    let interrupts = Arc::<Interrupts>::default();
+    let host = Rc::new(WorkerHost::new(Rc::new(outlet.clone()), interrupts.clone()));
+    let mut runtime = make_runtime(launch, host.clone())?;
+    let capabilities = runtime.capabilities();
+    outlet.say(FromWorker::Hello(Hello { runtime: launch.runtime.clone(), capabilities, build }));
+    outlet.flush();
+    watch::start(channels.urgent, interrupts.clone(), outlet.clone()).map_err(|error| error.to_string())?;
+    let link = SocketLink::new(control, outlet.clone(), limit, launch.low_latency);
+    MainLoop::new(link, Rc::new(outlet), host, interrupts, &mut *runtime).run();
+    Ok(())
+}
+
+fn make_runtime(launch: &Launch, host: Rc<dyn Host>) -> Result<Box<dyn Runtime>, String> {
+    match launch.runtime.as_str() {
+        "rust" => Ok(Box::new(Functions::new(host, launch.build).map_err(|error| error.to_string())?)),
+        #[cfg(feature = "javascript")]
+        "javascript" => make_javascript(&launch.javascript, host),
+        other => Err(format!("there is no runtime `{other}` in this program")),
+    }
+}
+
+/// Makes the runtime `javascript`, whose modules are found from where the process started.
+#[cfg(feature = "javascript")]
+pub(crate) fn make_javascript(
+    settings: &crate::wire::JavaScript,
+    host: Rc<dyn Host>,
+) -> Result<Box<dyn Runtime>, String> {
+    use super::javascript::{JavaScript, JavaScriptSettings};
+    let stack = settings.stack.and_then(|stack| usize::try_from(stack).ok()).unwrap_or(DEFAULT_STACK);
+    let directory = std::env::current_dir().map_err(|error| error.to_string())?;
+    let settings = JavaScriptSettings { memory: settings.memory, stack, directory };
+    Ok(Box::new(JavaScript::new(host, settings)?))
+}
+
+/// How much stack the engine uses where nothing is said.
+#[cfg(feature = "javascript")]
+const DEFAULT_STACK: usize = 1 << 20;
