@@ -48,10 +48,10 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 /// In a worker process it serves until the supervisor is done with it, and does not return. In any other process it
 /// returns at once.
 pub fn init() {
+    INITIALIZED.store(true, Ordering::Relaxed);
     if std::env::var_os(MARK).is_some() {
         launcher::run();
     }
-    INITIALIZED.store(true, Ordering::Relaxed);
 }
 
 /// Whether worker processes of this program will know what they are.
