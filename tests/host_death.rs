@@ -13,7 +13,7 @@ use rustix::process::{Pid, getpid};
 
 use crate::{
     fixtures::{behave, misbehave},
-    harness::descendants,
+    harness::{descendants, describe},
     stage::{Scratch, call, lives, returned, start, until},
 };
 
@@ -87,11 +87,15 @@ async fn full_host(scratch: &Scratch) -> (Child, Vec<Pid>) {
 /// Whatever was below the host is below this process now, if it lives at all.
 async fn assert_gone(below: &[Pid]) {
     let by = Instant::now() + SOON;
-    let living = || below.iter().filter(|pid| lives(pid.as_raw_nonzero().get())).collect::<Vec<_>>();
+    let living = || living(below).into_iter().map(describe).collect::<Vec<_>>();
     while !living().is_empty() {
         assert!(Instant::now() < by, "{:?} outlive their host by {SOON:?}", living());
         crate::stage::pause(5).await;
     }
-    let mine: Vec<Pid> = descendants(getpid()).into_iter().filter(|pid| lives(pid.as_raw_nonzero().get())).collect();
+    let mine = living(&descendants(getpid()));
     assert!(mine.is_empty(), "{mine:?} were never seen below the host, and live");
+}
+
+fn living(pids: &[Pid]) -> Vec<Pid> {
+    pids.iter().copied().filter(|pid| lives(pid.as_raw_nonzero().get())).collect()
 }

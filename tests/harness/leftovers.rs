@@ -85,23 +85,18 @@ fn children(pid: Pid) -> Vec<Pid> {
     lists.flat_map(|list| list.split_whitespace().map(pid_of).collect::<Vec<_>>()).collect()
 }
 
-fn describe(pid: Pid) -> String {
+pub(crate) fn describe(pid: Pid) -> String {
     let read = |what: &str| fs::read_to_string(format!("/proc/{}/{what}", pid.as_raw_nonzero())).unwrap_or_default();
     let state = read("stat").rsplit(')').next().and_then(|rest| rest.trim().chars().next());
     format!("{} `{}` {state:?}", pid.as_raw_nonzero(), read("cmdline").replace('\0', " ").trim())
 }
 
-/// Collects what init would collect on a machine where this process had not adopted it: zombies that it never started.
-/// Those that Oast started are leaders of a process group in this process's session, and Oast's to collect.
+/// Collects what init would collect on a machine where this process had not adopted it. What Oast started here is Oast's
+/// to collect: its thread for that is the parent of all guards, while the adopted go to the main thread.
 fn bury_the_adopted() {
-    let me = getpid();
-    let session = rustix::process::getsid(None).unwrap();
-    for child in children(me) {
-        let ours = rustix::process::getpgid(Some(child)) == Ok(child)
-            && rustix::process::getsid(Some(child)) == Ok(session);
-        if !ours {
-            drop(waitpid(Some(child), WaitOptions::NOHANG));
-        }
+    let adopted = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id())).unwrap_or_default();
+    for pid in adopted.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
+        drop(waitpid(Some(pid), WaitOptions::NOHANG));
     }
 }
 
