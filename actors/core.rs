@@ -14,19 +14,23 @@ use std::{
     time::{Instant, SystemTime},
 };
 
+use actix::dev::OneshotSender;
 use actix_rt::task::JoinHandle;
-use oast_config::{ByteSize, Limits};
-use tracing::debug;
+use oast_config::{ByteSize, Limits, OnReturn};
+use tracing::{debug, error};
 
 use crate::{
-    Cause, ChannelMessage, Counters, EvalError, EvalId, Evaluator, Event as EvaluatorEvent, Events, ExitReport, Force,
-    Interrupter, Journal, Launch, NotStarted, Outcome, Phase, Reply, ReplyResult, Request, Transition, Warning,
+    Asked, Cause, ChannelMessage, Counters, EvalError, EvalId, Evaluator, Event as EvaluatorEvent, Events, ExitReport,
+    Force, Interrupter, Journal, Launch, NotStarted, Outcome, Phase, Reply, ReplyResult, Request, Transition, Warning,
     WorkerSpec, WorkerStatus,
     channel::Endpoint,
     evaluation::Completer,
-    lifecycle::{Effect, Event, Lifecycle, State},
+    intake::Intake,
+    lifecycle::{Effect, Event, Exited, Lifecycle, State},
     line::{InterruptReason, Submission},
     messages::Submit,
+    observer::Observer,
+    supervisor::Parts,
 };
 
 /// What one supervisor owns.
@@ -44,9 +48,17 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     dice: RandomState,
     pid: u32,
+    intake: Arc<Intake>,
+    observer: Arc<Observer>,
+    /// How many leases ended.
+    pub(crate) leases: u64,
+    /// Who waits for the worker to be stopped for good.
+    await_end: Vec<OneshotSender<()>>,
     me: Weak<RefCell<Core>>,
     /// Ends the actor after a panic outside its own handlers.
     on_panic: Rc<dyn Fn()>,
+    /// Whether anything in it panicked. What it then knows is not to be trusted.
+    collapsed: bool,
 }
 
 /// An evaluation that did not end yet.
@@ -58,44 +70,57 @@ struct Pending {
 }
 
 impl Core {
-    pub(crate) fn new(
-        spec: WorkerSpec,
-        journal: Journal,
-        counters: Arc<Counters>,
-        on_panic: Rc<dyn Fn()>,
-    ) -> Rc<RefCell<Self>> {
-        let lifecycle = Lifecycle::new(spec.name.clone(), spec.profile.clone(), Instant::now());
+    pub(crate) fn new(parts: &Parts, on_panic: Rc<dyn Fn()>) -> Rc<RefCell<Self>> {
+        let Parts { spec, intake, journal, counters, observer, leases } = parts;
+        // Epochs go on where the supervisor before this one was lost, so that its callers are told of it.
+        let lifecycle = Lifecycle::new(spec.name.clone(), spec.profile.clone(), intake.epoch(), Instant::now());
         Rc::new_cyclic(|me| {
             RefCell::new(Self {
                 evaluator: spec.evaluator.make(),
-                spec,
+                spec: spec.clone(),
                 lifecycle,
                 pending: HashMap::default(),
                 channels: HashMap::new(),
                 early: Vec::new(),
                 effects: Vec::new(),
                 timer: None,
-                journal,
-                counters,
+                journal: journal.clone(),
+                counters: counters.clone(),
                 dice: RandomState::new(),
                 pid: 0,
+                intake: intake.clone(),
+                observer: observer.clone(),
+                leases: *leases,
+                await_end: Vec::new(),
                 me: me.clone(),
                 on_panic,
+                collapsed: false,
             })
         })
     }
 
     /// Runs `act` on the core. A panic ends the supervisor, and the panic goes no further.
+    ///
+    /// What still comes before the supervisor has ended is dropped, which answers its callers.
     pub(crate) fn enter(core: &Rc<RefCell<Self>>, act: impl FnOnce(&mut Self)) {
+        if core.borrow().collapsed {
+            return;
+        }
         let acted = catch_unwind(AssertUnwindSafe(|| act(&mut core.borrow_mut())));
         if acted.is_err() {
-            let on_panic = core.borrow().on_panic.clone();
-            on_panic();
+            let mut core = core.borrow_mut();
+            core.collapsed = true;
+            error!(worker = %core.spec.name, epoch = core.lifecycle.epoch, "supervisor panicked, and ends");
+            (core.on_panic)();
         }
     }
 
     pub(crate) fn submit(&mut self, submit: Submit) {
-        let Submit { id, request, options, completer } = submit;
+        let Submit { leases, id, request, options, completer } = submit;
+        if leases != self.leases {
+            self.counters.refused.add(1);
+            return completer.complete(Err(NotStarted::LeaseEnded.into()));
+        }
         let now = Instant::now();
         let limits: &Limits = &self.spec.profile.limits;
         let submission = Submission {
@@ -103,6 +128,7 @@ impl Core {
             wall_time: options.wall_time.or(limits.wall_time),
             since: now,
             start_by: options.queue_time.or(limits.queue_time).map(|time| now + time),
+            built_on: 0,
         };
         let seen = completer.seen.load(Ordering::Relaxed);
         self.counters.submitted.add(1);
@@ -150,7 +176,10 @@ impl Core {
     }
 
     fn send(&mut self, id: EvalId) {
-        let Some(pending) = self.pending.get(&id) else { return };
+        let Some(pending) = self.pending.get(&id) else {
+            // It was too large for the process before this one, and has its answer.
+            return self.later(Event::Replied(id));
+        };
         if let Err(too_large) = self.evaluator.evaluate(id, &pending.request) {
             let refusal = NotStarted::TooLarge { size: too_large.size, limit: too_large.limit };
             self.finish(id, Err(refusal.into()));
@@ -172,6 +201,7 @@ impl Core {
         let launch = Launch { worker: self.spec.name.to_string(), epoch, profile: self.spec.profile.clone() };
         let me = self.me.clone();
         self.counters.starts.add(1);
+        self.intake.launched(epoch);
         let events = Events::new(move |event| {
             if let Some(core) = me.upgrade() {
                 Self::enter(&core, |core| core.hear(epoch, event));
@@ -199,17 +229,18 @@ impl Core {
             EvaluatorEvent::Channel(name, message) => self.channel_heard(&name, message),
             EvaluatorEvent::Ready { pid, capabilities } => {
                 self.pid = pid;
-                self.act(Event::Ready(capabilities));
+                // Before the evaluations that are about to use them.
                 for (name, message) in std::mem::take(&mut self.early) {
-                    self.channel_say(&name, message);
+                    self.channel_send(&name, message);
                 }
+                self.act(Event::Ready(capabilities));
             }
             EvaluatorEvent::Reset => self.act(Event::Cleaned),
             EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
             EvaluatorEvent::Exited(exit) => {
                 self.close_channels();
                 let dice = self.roll(epoch);
-                self.act(Event::Exited { exit, dice, at: SystemTime::now() });
+                self.act(Event::Exited(Exited { exit, dice, at: SystemTime::now() }));
             }
         }
     }
@@ -279,8 +310,8 @@ impl Core {
 
     fn refuse(&mut self, id: EvalId, refusal: NotStarted) {
         self.counters.refused.add(1);
-        if let (NotStarted::Restarted { epoch, .. }, Some(pending)) = (&refusal, self.pending.get(&id)) {
-            pending.completer.seen.store(*epoch, Ordering::Relaxed);
+        if let (NotStarted::Restarted { .. }, Some(pending)) = (&refusal, self.pending.get(&id)) {
+            pending.completer.seen.store(0, Ordering::Relaxed);
         }
         self.finish(id, Err(refusal.into()));
     }
@@ -289,13 +320,20 @@ impl Core {
         self.counters.lost.add(1);
         if let Some(pending) = self.pending.get(&id) {
             // The caller is told with this very answer: its next evaluation may run against a blank process.
-            pending.completer.seen.store(report.epoch + 1, Ordering::Relaxed);
+            pending.completer.seen.store(0, Ordering::Relaxed);
         }
         self.finish(id, Err(EvalError::Lost(report)));
     }
 
     fn note(&mut self, transition: Transition) {
         self.counters.count(&transition);
+        self.observer.saw(&transition, self.leases);
+        if transition == Transition::Stopped {
+            for waiting in self.await_end.drain(..) {
+                // Whoever does not wait any more needs no answer.
+                let _ = waiting.send(());
+            }
+        }
         self.journal.note(&self.spec, self.lifecycle.epoch, transition);
     }
 
@@ -326,6 +364,34 @@ impl Core {
         }
     }
 
+    /// Answers when the worker is stopped for good.
+    pub(crate) fn await_end(&mut self, sender: OneshotSender<()>) {
+        if let State::Stopped = self.lifecycle.state {
+            // Whoever does not wait any more needs no answer.
+            let _ = sender.send(());
+        } else {
+            self.await_end.push(sender);
+        }
+    }
+
+    /// Makes the worker as new for its next lease. Handles of the one that ended move nothing from now on.
+    pub(crate) fn end_lease(&mut self, leases: u64, how: OnReturn) {
+        self.leases = leases;
+        let event = match how {
+            OnReturn::Recycle => Event::Recycle(Asked::Lease),
+            OnReturn::Reset => Event::Clean,
+            OnReturn::Keep => return,
+        };
+        self.early.clear();
+        for (name, endpoint) in std::mem::take(&mut self.channels) {
+            endpoint.close();
+            if let State::Running(_) = self.lifecycle.state {
+                self.channel_send(&name, ChannelMessage::Close);
+            }
+        }
+        self.act(event);
+    }
+
     pub(crate) fn status(&self) -> WorkerStatus {
         let lifecycle = &self.lifecycle;
         WorkerStatus {
@@ -345,6 +411,10 @@ impl Core {
 /// Channels: see [`channel`](crate::channel).
 impl Core {
     pub(crate) fn open_channel(&mut self, name: Arc<str>, endpoint: Endpoint, capacity: u32) {
+        if let State::Broken | State::Stopped = self.lifecycle.state {
+            endpoint.close();
+            return;
+        }
         if let Some(old) = self.channels.insert(name.clone(), endpoint) {
             old.close();
         }
@@ -356,6 +426,10 @@ impl Core {
         if !matches!(self.lifecycle.state, State::Running(_)) {
             return self.early.push((name.clone(), message));
         }
+        self.channel_send(name, message);
+    }
+
+    fn channel_send(&mut self, name: &Arc<str>, message: ChannelMessage) {
         let closes = message == ChannelMessage::Close;
         let too_large = self.evaluator.channel(name, message).is_err();
         if (closes || too_large)
@@ -396,8 +470,26 @@ impl Drop for Core {
             timer.abort();
         }
         self.close_channels();
-        self.evaluator.stop(Force::Kill);
-        let lost = Arc::new(ExitReport {
+        // This may be the end of an evaluator that panicked. A second panic from here would abort the program.
+        let stopped = catch_unwind(AssertUnwindSafe(|| self.evaluator.stop(Force::Kill)));
+        if stopped.is_err() {
+            error!(worker = %self.spec.name, "evaluator panicked as it was stopped");
+        }
+        let lost = self.lost();
+        if let State::Starting { .. } | State::Running(_) | State::Stopping(_) = self.lifecycle.state {
+            self.note(Transition::Exited(lost.clone()));
+        }
+        let sent: Vec<EvalId> = self.lifecycle.line.sent().iter().map(|sent| sent.submission.id).collect();
+        for id in sent {
+            self.lose(id, lost.clone());
+        }
+    }
+}
+
+impl Core {
+    /// What is known of a process that ends with its supervisor.
+    fn lost(&self) -> Arc<ExitReport> {
+        Arc::new(ExitReport {
             worker: self.spec.name.to_string(),
             epoch: self.lifecycle.epoch,
             pid: self.pid,
@@ -408,11 +500,7 @@ impl Drop for Core {
             wall: std::time::Duration::ZERO,
             stderr: String::new(),
             at: SystemTime::now(),
-        });
-        let sent: Vec<EvalId> = self.lifecycle.line.sent().iter().map(|sent| sent.submission.id).collect();
-        for id in sent {
-            self.finish(id, Err(EvalError::Lost(lost.clone())));
-        }
+        })
     }
 }
 

@@ -11,18 +11,43 @@ use oast_config::{RestartPolicy, State as StatePolicy};
 use crate::{
     Asked, Cause, ExitReport, ExitStatus, Force, NotStarted,
     evaluator::Exit,
-    lifecycle::{Effect, HISTORY, Lifecycle, State, Stopping, Transition},
+    lifecycle::{Effect, Exited, HISTORY, Lifecycle, State, Stopping, Transition},
     line::{InterruptReason, Sent},
     restart::Verdict,
 };
 
+/// How a process is to be ended.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) cause: Cause,
+    pub(crate) how: Force,
+    /// Whether there is no other process after it.
+    pub(crate) for_good: bool,
+}
+
+impl Ending {
+    /// With another process after it.
+    pub(crate) const fn of(cause: Cause, how: Force) -> Self {
+        Self { cause, how, for_good: false }
+    }
+
+    pub(crate) const fn for_good(cause: Cause, how: Force) -> Self {
+        Self { cause, how, for_good: true }
+    }
+}
+
 impl Lifecycle {
     /// Somebody wants the process to end for good.
     pub(crate) fn stop(&mut self, why: Asked, finish_by: Option<Instant>, now: Instant, effects: &mut Vec<Effect>) {
-        if let (Some(by), State::Running(run)) = (finish_by, &mut self.state)
-            && !self.line.is_empty()
+        let may_finish = match &self.state {
+            State::Starting { .. } | State::Running(_) | State::BackingOff { .. } => !self.line.is_empty(),
+            State::Stopping(stopping) => !stopping.for_good && !self.line.waiting().is_empty(),
+            State::Dormant | State::Broken | State::Stopped => false,
+        };
+        if let Some(by) = finish_by
+            && may_finish
         {
-            run.drain = Some((why, by));
+            self.drain = Some((why, by));
             effects.push(Effect::Note(Transition::Stopping(why)));
             return self.wake_by(by);
         }
@@ -41,44 +66,49 @@ impl Lifecycle {
             }
             State::Starting { .. } | State::Running(_) => {
                 effects.push(Effect::Note(Transition::Stopping(why)));
-                self.begin_stop(Cause::Asked(why), how, true, now, effects);
+                self.begin_stop(Ending::for_good(Cause::Asked(why), how), now, effects);
             }
         }
     }
 
     /// Somebody wants a fresh process.
     pub(crate) fn recycle(&mut self, why: Asked, now: Instant, effects: &mut Vec<Effect>) {
+        if why == Asked::Lease {
+            self.cancel_waiting(effects);
+        }
         match self.state {
+            // Nothing ran in it yet: it is fresh enough for the next lease.
+            State::Starting { .. } if why == Asked::Lease => {}
             State::Starting { .. } | State::Running(_) => {
                 let how = if why == Asked::Lease { Force::Kill } else { Force::Terminate };
-                self.begin_stop(Cause::Asked(why), how, false, now, effects);
+                self.begin_stop(Ending::of(Cause::Asked(why), how), now, effects);
             }
             State::Dormant => effects.push(Effect::Note(Transition::Cleaned)),
             State::BackingOff { .. } | State::Broken | State::Stopped | State::Stopping(_) => {}
         }
     }
 
-    /// A broken or stopped worker may start again, with a clean record.
+    /// Takes back what waits: whoever submitted it has no lease any more.
+    pub(crate) fn cancel_waiting(&mut self, effects: &mut Vec<Effect>) {
+        let waiting = self.line.take_waiting();
+        effects.extend(waiting.into_iter().map(|waiting| Effect::Refuse(waiting.id, NotStarted::Cancelled)));
+    }
+
+    /// A broken worker may start again, with a clean record.
     pub(crate) fn reset(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.ledger.reset();
         match self.state {
-            State::Broken | State::Stopped | State::BackingOff { .. } => {
+            State::Broken | State::BackingOff { .. } => {
                 self.history.clear();
                 self.launch(now, effects);
             }
-            State::Dormant | State::Starting { .. } | State::Running(_) | State::Stopping(_) => {}
+            State::Dormant | State::Stopped | State::Starting { .. } | State::Running(_) | State::Stopping(_) => {}
         }
     }
 
     /// Tells the process to end. What it has is decided when it is gone.
-    pub(crate) fn begin_stop(
-        &mut self,
-        cause: Cause,
-        how: Force,
-        for_good: bool,
-        now: Instant,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(crate) fn begin_stop(&mut self, ending: Ending, now: Instant, effects: &mut Vec<Effect>) {
+        let Ending { cause, how, for_good } = ending;
         let started = match &self.state {
             State::Starting { since } => *since,
             State::Running(run) => run.since,
@@ -101,25 +131,44 @@ impl Lifecycle {
     }
 
     /// The process is gone, with everything that it started.
-    pub(crate) fn exited(&mut self, exit: Exit, dice: f64, at: SystemTime, now: Instant, effects: &mut Vec<Effect>) {
+    pub(crate) fn exited(&mut self, exited: &Exited, now: Instant, effects: &mut Vec<Effect>) {
+        let Exited { exit, dice, at } = exited;
         let (started, for_good) = match &self.state {
             State::Starting { since } => (*since, false),
-            State::Running(run) => (run.since, run.drain.is_some()),
+            State::Running(run) => (run.since, false),
             State::Stopping(stopping) => (stopping.started, stopping.for_good),
             State::Dormant | State::BackingOff { .. } | State::Broken | State::Stopped => return,
         };
-        let report = Arc::new(self.report(&exit, started, at, now));
+        let report = Arc::new(self.report(exit, started, *at, now));
         effects.push(Effect::Note(Transition::Exited(report.clone())));
         if self.history.len() == HISTORY {
             self.history.pop_front();
         }
         self.history.push_back(report.clone());
-        self.tell_sent(&exit, &report, effects);
-        if for_good {
+        self.tell_sent(exit, &report, effects);
+        if for_good || (self.drain.is_some() && self.line.is_empty()) {
             return self.stopped(effects);
         }
-        self.decide_restart(&report, dice, now, effects);
+        self.decide_restart(&report, *dice, now, effects);
         self.tell_waiting(&report, effects);
+        self.serve_what_is_left(now, effects);
+    }
+
+    /// A worker that drains stops when nothing is left. One that its policy leaves without a process gets one if
+    /// something is: after the least delay, because a process that leaves before it began anything would come back and
+    /// leave for ever.
+    fn serve_what_is_left(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        match (&self.state, self.line.is_empty(), self.drain) {
+            (State::Stopped, _, _) => {}
+            (_, true, Some((why, _))) => self.stop(why, None, now, effects),
+            (State::Dormant, false, _) => {
+                let after = self.profile.restart.backoff_min;
+                effects.push(Effect::Note(Transition::Restarting { after }));
+                self.state = State::BackingOff { until: now + after };
+                self.wake_by(now + after);
+            }
+            _ => {}
+        }
     }
 
     /// Whose decision, act or failure ended the process: the first of these that is known.
@@ -211,9 +260,7 @@ impl Lifecycle {
             State::Broken => NotStarted::Broken { history: self.history.iter().cloned().collect() },
             State::Stopped => NotStarted::Stopped { report: Some(report.clone()) },
             _ if matches!(report.cause, Cause::Start(_)) => NotStarted::StartFailed(report.clone()),
-            _ if self.profile.state == StatePolicy::Kept => {
-                NotStarted::Restarted { epoch: self.serving_epoch(), report: Some(report.clone()) }
-            }
+            _ if self.profile.state == StatePolicy::Kept => return self.tell_of_lost_state(report, effects),
             State::Dormant
             | State::BackingOff { .. }
             | State::Starting { .. }
@@ -224,8 +271,22 @@ impl Lifecycle {
         effects.extend(waiting.into_iter().map(|waiting| Effect::Refuse(waiting.id, refusal.clone())));
     }
 
+    /// Refuses what waits and may build on the state of a process before the one that serves next.
+    fn tell_of_lost_state(&mut self, report: &Arc<ExitReport>, effects: &mut Vec<Effect>) {
+        let epoch = self.serving_epoch();
+        for waiting in self.line.take_waiting() {
+            if waiting.built_on == epoch {
+                self.line.push(waiting);
+            } else {
+                let refusal = NotStarted::Restarted { epoch, report: Some(report.clone()) };
+                effects.push(Effect::Refuse(waiting.id, refusal));
+            }
+        }
+    }
+
     fn stopped(&mut self, effects: &mut Vec<Effect>) {
         self.state = State::Stopped;
+        self.drain = None;
         let refusal = NotStarted::Stopped { report: self.history.back().cloned() };
         let waiting = self.line.take_waiting();
         effects.extend(waiting.into_iter().map(|waiting| Effect::Refuse(waiting.id, refusal.clone())));
@@ -251,13 +312,19 @@ impl Lifecycle {
     }
 
     fn check_state(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let Some((why, by)) = self.drain
+            && now >= by
+        {
+            self.drain = None;
+            return self.stop(why, None, now, effects);
+        }
         let limits = &self.profile.limits;
         let past = |since: Instant, limit: Option<std::time::Duration>| limit.is_some_and(|limit| now >= since + limit);
         match &self.state {
             State::BackingOff { until } if now >= *until => self.launch(now, effects),
             State::Starting { since } if past(*since, Some(limits.start_time)) => {
                 let cause = Cause::Start(format!("no hello within {:?}", limits.start_time));
-                self.begin_stop(cause, Force::Kill, false, now, effects);
+                self.begin_stop(Ending::of(cause, Force::Kill), now, effects);
             }
             State::Stopping(stopping) if past(stopping.stage_at, Some(limits.grace)) => {
                 let harder = if stopping.stage == Force::Ask { Force::Terminate } else { Force::Kill };
@@ -266,15 +333,11 @@ impl Lifecycle {
             State::Running(run) if run.cleaning.is_some_and(|since| past(since, Some(limits.grace))) => {
                 self.recycle(Asked::Lease, now, effects);
             }
-            State::Running(run) if run.drain.is_some_and(|(_, by)| now >= by) => {
-                let why = run.drain.map_or(Asked::Stop, |(why, _)| why);
-                self.begin_stop(Cause::Asked(why), Force::Terminate, true, now, effects);
-            }
             State::Running(run) if run.idle_since.is_some_and(|since| past(since, limits.idle)) => {
-                self.begin_stop(Cause::Asked(Asked::Idle), Force::Ask, false, now, effects);
+                self.begin_stop(Ending::of(Cause::Asked(Asked::Idle), Force::Ask), now, effects);
             }
             State::Running(run) if run.idle_since.is_some() && past(run.since, limits.lifetime) => {
-                self.begin_stop(Cause::Asked(Asked::Lifetime), Force::Ask, false, now, effects);
+                self.begin_stop(Ending::of(Cause::Asked(Asked::Lifetime), Force::Ask), now, effects);
             }
             State::Dormant
             | State::BackingOff { .. }
@@ -290,14 +353,14 @@ impl Lifecycle {
     fn find_wake(&mut self, now: Instant) {
         let limits = &self.profile.limits;
         let mut deadlines: Vec<Option<Instant>> = self.line.waiting().iter().map(|waiting| waiting.start_by).collect();
-        deadlines.extend(self.line.sent().iter().map(|sent| sent_deadline(sent, limits.grace)));
+        deadlines.push(self.drain.map(|(_, by)| by));
         match &self.state {
             State::BackingOff { until } => deadlines.push(Some(*until)),
             State::Starting { since } => deadlines.push(Some(*since + limits.start_time)),
             State::Stopping(stopping) => deadlines.push(Some(stopping.stage_at + limits.grace)),
             State::Running(run) => {
                 deadlines.push(run.cleaning.map(|since| since + limits.grace));
-                deadlines.push(run.drain.map(|(_, by)| by));
+                deadlines.extend(self.line.sent().iter().map(|sent| sent_deadline(sent, limits.grace)));
                 deadlines.push(run.idle_since.and_then(|since| Some(since + limits.idle?)));
                 // Past its lifetime, a busy process is looked at again when it becomes idle.
                 deadlines.push(limits.lifetime.map(|lifetime| run.since + lifetime).filter(|at| *at > now));

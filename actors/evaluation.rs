@@ -124,8 +124,9 @@ pub(crate) enum Reply {
 #[derive(Debug)]
 pub(crate) struct Completer {
     reply: Reply,
-    load: Arc<AtomicUsize>,
-    /// The epoch whose state the caller builds on; raised when it is told that the state is lost.
+    /// The count of evaluations that did not end yet, until this one is taken off it.
+    load: Option<Arc<AtomicUsize>>,
+    /// The epoch whose state the caller builds on; 0 when it builds on none, or was told that the state is lost.
     pub(crate) seen: Arc<AtomicU64>,
     /// What it may still print.
     output_left: u64,
@@ -134,7 +135,7 @@ pub(crate) struct Completer {
 
 impl Completer {
     pub(crate) fn new(reply: Reply, load: Arc<AtomicUsize>, seen: Arc<AtomicU64>, output: u64) -> Self {
-        Self { reply, load, seen, output_left: output, output_dropped: 0 }
+        Self { reply, load: Some(load), seen, output_left: output, output_dropped: 0 }
     }
 
     /// Hands on what was printed, as much of it as is allowed.
@@ -163,6 +164,10 @@ impl Completer {
     }
 
     fn answer(&mut self, result: EvalResult) {
+        // Before the answer: its caller may submit the next one at once, and there is room for it.
+        if let Some(load) = self.load.take() {
+            load.fetch_sub(1, Ordering::Release);
+        }
         match std::mem::replace(&mut self.reply, Reply::Nobody) {
             Reply::Slot(slot) => {
                 let mut shared = slot.lock();
@@ -174,14 +179,13 @@ impl Completer {
             Reply::Actor(Some(sender), output) => {
                 drop(sender.send(result.map(|outcome| Outcome { output, ..outcome })));
             }
-            Reply::Actor(None, _) | Reply::Nobody => return,
+            Reply::Actor(None, _) | Reply::Nobody => {}
         }
     }
 }
 
 impl Drop for Completer {
     fn drop(&mut self) {
-        self.load.fetch_sub(1, Ordering::Release);
         self.answer(Err(NotStarted::SupervisorGone.into()));
     }
 }

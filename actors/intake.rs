@@ -15,6 +15,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Intake {
     next_id: AtomicU64,
+    /// The last process that was started, whichever supervisor started it.
+    epoch: AtomicU64,
     /// How many evaluations did not end yet.
     load: Arc<AtomicUsize>,
     /// How many may wait.
@@ -27,11 +29,20 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(limits: &oast_config::Limits, counters: Arc<Counters>) -> Self {
         let (limit, output) = (limits.queue, limits.output.get());
-        Self { next_id: AtomicU64::new(1), load: Arc::default(), limit, output, counters }
+        Self { next_id: AtomicU64::new(1), epoch: AtomicU64::new(0), load: Arc::default(), limit, output, counters }
     }
 
     pub(crate) fn next_id(&self) -> EvalId {
         EvalId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The last process that was started.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn launched(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 
     /// Lets one evaluation in, or answers it that the worker is busy.

@@ -147,13 +147,47 @@ pub struct Counters {
     pub limits_hit: Counter,
     /// Workers that became broken.
     pub broken: Counter,
-    /// Supervisors that panicked and were replaced.
+    /// Supervisors that were lost: they panicked, or their thread ended.
     pub supervisor_panics: Counter,
     /// Bytes that worker processes printed.
     pub output_bytes: Counter,
 }
 
+/// What the [`Counters`] say at one time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of `Counters`, where each is told")]
+pub struct Counts {
+    pub submitted: u64,
+    pub ended: u64,
+    pub refused: u64,
+    pub lost: u64,
+    pub interrupts: u64,
+    pub starts: u64,
+    pub exits: u64,
+    pub limits_hit: u64,
+    pub broken: u64,
+    pub supervisor_panics: u64,
+    pub output_bytes: u64,
+}
+
 impl Counters {
+    /// All of them now.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            submitted: self.submitted.get(),
+            ended: self.ended.get(),
+            refused: self.refused.get(),
+            lost: self.lost.get(),
+            interrupts: self.interrupts.get(),
+            starts: self.starts.get(),
+            exits: self.exits.get(),
+            limits_hit: self.limits_hit.get(),
+            broken: self.broken.get(),
+            supervisor_panics: self.supervisor_panics.get(),
+            output_bytes: self.output_bytes.get(),
+        }
+    }
+
     pub(crate) fn count(&self, transition: &Transition) {
         match transition {
             Transition::Exited(_) => self.exits.add(1),

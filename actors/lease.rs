@@ -18,13 +18,19 @@ pub(crate) struct Ticket(pub(crate) u64);
 
 /// How much there may be of everything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Capacity {
-    /// Slots in total.
-    pub(crate) workers: usize,
+pub struct Capacity {
+    /// Workers in total.
+    pub workers: usize,
     /// Leases and named workers of one tenant.
-    pub(crate) per_tenant: usize,
+    pub per_tenant: usize,
     /// Callers that wait for a lease.
-    pub(crate) waiting: usize,
+    pub waiting: usize,
+}
+
+impl Default for Capacity {
+    fn default() -> Self {
+        Self { workers: 256, per_tenant: 256, waiting: 1024 }
+    }
 }
 
 /// How many workers a pool has, and what becomes of a returned one.

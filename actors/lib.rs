@@ -2,7 +2,9 @@
 //! decisions beside them. Knows no file, socket, process, language or byte format: the world comes in through the
 //! [`Evaluator`] trait.
 
+mod blocking;
 mod channel;
+mod checkout;
 mod core;
 mod ending;
 mod evaluation;
@@ -12,17 +14,22 @@ mod exit_text;
 mod intake;
 mod journal;
 mod lease;
+mod lease_handle;
 mod lifecycle;
 mod limits;
 mod line;
+mod member;
 mod messages;
+mod observer;
 mod outcome;
-#[cfg_attr(not(test), expect(dead_code, reason = "the registry asks it"))]
 mod pool;
+mod registry;
 mod request;
 mod restart;
+mod roster;
 mod spec;
 mod supervisor;
+mod system;
 mod value;
 mod value_de;
 mod value_error;
@@ -32,19 +39,36 @@ mod value_tests;
 mod value_text;
 mod worker;
 
+#[cfg(test)]
+mod fake;
+#[cfg(test)]
+mod registry_tests;
+#[cfg(test)]
+mod supervisor_tests;
+
+pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker, wait};
 pub use channel::{Channel, ChannelError};
+pub use checkout::{
+    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, ResetWorker, Settings, Snapshot, TakeLease,
+    TakeSnapshot,
+};
 pub use evaluation::{EvalResult, Evaluation};
 pub use evaluator::{
     ChannelMessage, Evaluator, Event, Events, Exit, Force, LastBegun, Launch, Reply, ReplyResult, TooLarge,
 };
 pub use exit::{Asked, Cause, Clock, Enforcer, ExitReport, ExitStatus};
-pub use journal::{Counter, Counters, Journal, Subscription, WorkerEvent};
+pub use journal::{Counter, Counters, Counts, Journal, Subscription, WorkerEvent};
+pub use lease::Capacity;
+pub use lease_handle::Lease;
 pub use lifecycle::Transition;
 pub use messages::{Clean, EvalOptions, Evaluate, GetStatus, Interrupt, Recycle, Reset, Start, Stop};
 pub use outcome::{EvalError, Interrupter, NotStarted, Outcome, Printed, Raised, Usage, Warning};
+pub use pool::PoolStatus;
+pub use registry::Registry;
 pub use request::{Call, Capabilities, Code, EvalId, Job, Request, Stream};
 pub use spec::{EvaluatorFactory, Phase, WorkerSpec, WorkerStatus};
 pub use supervisor::Supervisor;
+pub use system::System;
 pub use value::{Array, BigInt, Element, Handle, Value};
 pub use value_de::from_value;
 pub use value_error::ValueError;

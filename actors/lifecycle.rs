@@ -12,6 +12,7 @@ use oast_config::{ByteSize, Profile, State as StatePolicy};
 
 use crate::{
     Asked, Capabilities, Cause, Clock, EvalId, ExitReport, Force, Interrupter, NotStarted, Warning,
+    ending::Ending,
     evaluator::Exit,
     limits::{Activity, CpuWatch, MemoryVerdict, MemoryWatch},
     line::{Interrupt, InterruptReason, Line, Sent, Submission},
@@ -38,8 +39,8 @@ pub(crate) enum Event {
     Replied(EvalId),
     /// The process was measured.
     Sampled { memory: ByteSize, cpu: Duration },
-    /// The process is gone. `dice` is even in 0..1 and decides the jitter.
-    Exited { exit: Exit, dice: f64, at: std::time::SystemTime },
+    /// The process is gone.
+    Exited(Exited),
     /// The process is to end and not to come back. With a deadline, what was submitted may end first.
     Stop { why: Asked, finish_by: Option<Instant> },
     /// The process is to be replaced by a fresh one.
@@ -48,10 +49,19 @@ pub(crate) enum Event {
     Clean,
     /// The runtime dropped its state.
     Cleaned,
-    /// A broken or stopped worker may start again.
+    /// A broken worker may start again.
     Reset,
     /// Time passed.
     Tick,
+}
+
+/// The end of a process.
+#[derive(Debug)]
+pub(crate) struct Exited {
+    pub(crate) exit: Exit,
+    /// Even in 0..1; it decides the jitter.
+    pub(crate) dice: f64,
+    pub(crate) at: std::time::SystemTime,
 }
 
 /// What to do about it, in order.
@@ -113,7 +123,7 @@ pub enum Transition {
     Dormant,
     /// It failed too often and waits for a reset.
     Broken,
-    /// It has no process and gets none until a reset.
+    /// It has no process and gets none any more.
     Stopped,
 }
 
@@ -126,7 +136,7 @@ pub(crate) enum State {
     BackingOff { until: Instant },
     /// No process; callers are refused until a reset.
     Broken,
-    /// No process; callers are refused until a reset.
+    /// No process; callers are refused.
     Stopped,
     /// The process did not say hello yet.
     Starting { since: Instant },
@@ -144,8 +154,6 @@ pub(crate) struct Run {
     pub(crate) served: u64,
     /// The runtime is dropping its state since then: nothing is sent until it is done.
     pub(crate) cleaning: Option<Instant>,
-    /// The process ends when nothing is left to do, at the latest then.
-    pub(crate) drain: Option<(Asked, Instant)>,
 }
 
 /// A process that was told to end.
@@ -173,6 +181,8 @@ pub(crate) struct Lifecycle {
     pub(crate) memory: MemoryWatch,
     pub(crate) cpu: CpuWatch,
     pub(crate) used: ByteSize,
+    /// The worker stops for good when nothing is left to do, at the latest then.
+    pub(crate) drain: Option<(Asked, Instant)>,
     /// When the process is to be measured next; `None` while an answer is awaited.
     pub(crate) sample_due: Option<Instant>,
     /// No deadline is earlier than this. It may lie before the earliest: a wake-up too many does no harm.
@@ -180,11 +190,12 @@ pub(crate) struct Lifecycle {
 }
 
 impl Lifecycle {
-    pub(crate) fn new(name: Arc<str>, profile: Arc<Profile>, now: Instant) -> Self {
+    /// Of a worker that has no process. `epoch` is that of its last one, 0 before the first.
+    pub(crate) fn new(name: Arc<str>, profile: Arc<Profile>, epoch: u64, now: Instant) -> Self {
         Self {
             name,
             state: State::Dormant,
-            epoch: 0,
+            epoch,
             capabilities: Capabilities::default(),
             line: Line::default(),
             history: VecDeque::new(),
@@ -192,6 +203,7 @@ impl Lifecycle {
             memory: MemoryWatch::new(&profile.limits, now),
             cpu: CpuWatch::new(&profile.limits),
             used: ByteSize::default(),
+            drain: None,
             sample_due: None,
             wake: None,
             profile,
@@ -211,7 +223,7 @@ impl Lifecycle {
             Event::Interrupt(id) => self.interrupt(id, now, effects),
             Event::Ready(capabilities) => self.ready(capabilities, now, effects),
             Event::Sampled { memory, cpu } => self.sampled(memory, cpu, now, effects),
-            Event::Exited { exit, dice, at } => self.exited(exit, dice, at, now, effects),
+            Event::Exited(exited) => self.exited(&exited, now, effects),
             Event::Stop { why, finish_by } => self.stop(why, finish_by, now, effects),
             Event::Recycle(why) => self.recycle(why, now, effects),
             Event::Clean => self.clean(now, effects),
@@ -231,13 +243,15 @@ impl Lifecycle {
         }
     }
 
-    fn submit(&mut self, submission: Submission, seen: u64, now: Instant, effects: &mut Vec<Effect>) {
+    fn submit(&mut self, mut submission: Submission, seen: u64, now: Instant, effects: &mut Vec<Effect>) {
         if let Some(refusal) = self.refusal(seen) {
             return effects.push(Effect::Refuse(submission.id, refusal));
         }
         if let Some(by) = submission.start_by {
             self.wake_by(by);
         }
+        // It may build on what those before it leave behind, even if it is its caller's first.
+        submission.built_on = self.serving_epoch();
         self.line.push(submission);
         match self.state {
             State::Running(_) => self.fill(now, effects),
@@ -249,13 +263,15 @@ impl Lifecycle {
 
     fn refusal(&self, seen: u64) -> Option<NotStarted> {
         let stopped = || NotStarted::Stopped { report: self.history.back().cloned() };
+        if self.drain.is_some() {
+            return Some(stopped());
+        }
         match &self.state {
             State::Broken => {
                 return Some(NotStarted::Broken { history: self.history.iter().cloned().collect() });
             }
             State::Stopped => return Some(stopped()),
             State::Stopping(stopping) if stopping.for_good => return Some(stopped()),
-            State::Running(run) if run.drain.is_some() => return Some(stopped()),
             State::Dormant
             | State::BackingOff { .. }
             | State::Starting { .. }
@@ -273,7 +289,8 @@ impl Lifecycle {
             return;
         }
         let left = self.profile.limits.evaluations.map_or(u64::MAX, |limit| limit.saturating_sub(run.served));
-        let window = (self.capabilities.ahead as usize).max(1).min(usize::try_from(left).unwrap_or(usize::MAX));
+        let window =
+            (self.capabilities.ahead as usize).saturating_add(1).min(usize::try_from(left).unwrap_or(usize::MAX));
         let was_idle = self.line.sent().is_empty();
         while let Some(id) = self.line.send_next(window, now) {
             run.idle_since = None;
@@ -306,14 +323,14 @@ impl Lifecycle {
         let limits = &self.profile.limits;
         let used_up = limits.evaluations.is_some_and(|limit| run.served >= limit);
         let too_old = limits.lifetime.is_some_and(|limit| now.duration_since(run.since) >= limit);
-        if let Some((why, _)) = run.drain
+        if let Some((why, _)) = self.drain
             && self.line.is_empty()
         {
-            self.begin_stop(Cause::Asked(why), Force::Ask, true, now, effects);
+            self.begin_stop(Ending::for_good(Cause::Asked(why), Force::Ask), now, effects);
         } else if used_up {
-            self.begin_stop(Cause::Asked(Asked::Evaluations), Force::Ask, false, now, effects);
+            self.begin_stop(Ending::of(Cause::Asked(Asked::Evaluations), Force::Ask), now, effects);
         } else if too_old {
-            self.begin_stop(Cause::Asked(Asked::Lifetime), Force::Ask, false, now, effects);
+            self.begin_stop(Ending::of(Cause::Asked(Asked::Lifetime), Force::Ask), now, effects);
         } else if let Some(idle) = limits.idle {
             self.wake_by(now + idle);
         }
@@ -354,7 +371,7 @@ impl Lifecycle {
     fn ready(&mut self, capabilities: Capabilities, now: Instant, effects: &mut Vec<Effect>) {
         let State::Starting { .. } = self.state else { return };
         self.capabilities = capabilities;
-        let run = Run { since: now, idle_since: Some(now), served: 0, cleaning: None, drain: None };
+        let run = Run { since: now, idle_since: Some(now), served: 0, cleaning: None };
         self.state = State::Running(run);
         effects.push(Effect::Note(Transition::Ready));
         effects.push(Effect::Sample);
@@ -368,7 +385,8 @@ impl Lifecycle {
     }
 
     fn interrupt(&mut self, id: Option<EvalId>, now: Instant, effects: &mut Vec<Effect>) {
-        let target = id.or_else(|| self.line.sent().front().map(|sent| sent.submission.id));
+        let running = || self.line.running().or(self.line.sent().front()).map(|sent| sent.submission.id);
+        let target = id.or_else(running);
         let Some(id) = target else { return };
         if self.line.withdraw(id).is_some() {
             return effects.push(Effect::Refuse(id, NotStarted::Cancelled));
@@ -419,7 +437,7 @@ impl Lifecycle {
     /// Ends the process at once for what it did.
     pub(crate) fn enforce(&mut self, cause: Cause, now: Instant, effects: &mut Vec<Effect>) {
         effects.push(Effect::Note(Transition::LimitHit(cause.clone())));
-        self.begin_stop(cause, Force::Kill, false, now, effects);
+        self.begin_stop(Ending::of(cause, Force::Kill), now, effects);
     }
 
     /// Finds when the process is to be measured next, now that it was, or that another evaluation runs.
@@ -441,6 +459,7 @@ impl Lifecycle {
 
     fn clean(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let resets = self.capabilities.resets;
+        self.cancel_waiting(effects);
         match &mut self.state {
             State::Running(run) if resets && self.line.is_empty() => {
                 run.cleaning = Some(now);
@@ -456,13 +475,17 @@ impl Lifecycle {
 
     fn cleaned(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let State::Running(run) = &mut self.state else { return };
-        run.cleaning = None;
+        if run.cleaning.take().is_none() {
+            return;
+        }
         effects.push(Effect::Note(Transition::Cleaned));
         self.fill(now, effects);
     }
 
     /// What a sent evaluation is held to when time has passed.
     pub(crate) fn check_sent(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        // What a process has that is being ended is decided when it is gone.
+        let State::Running(_) = self.state else { return };
         let grace = self.profile.limits.grace;
         let late: Vec<(EvalId, Overdue)> =
             self.line.sent().iter().filter_map(|sent| Some((sent.submission.id, overdue(sent, grace, now)?))).collect();
@@ -471,7 +494,7 @@ impl Lifecycle {
                 Overdue::Interrupt(reason) => self.interrupt_sent(id, reason, now, effects),
                 Overdue::Kill(cause) => {
                     effects.push(Effect::Note(Transition::LimitHit(cause.clone())));
-                    return self.begin_stop(cause, Force::Terminate, false, now, effects);
+                    return self.begin_stop(Ending::of(cause, Force::Terminate), now, effects);
                 }
             }
         }

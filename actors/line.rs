@@ -18,6 +18,8 @@ pub(crate) struct Submission {
     pub(crate) since: Instant,
     /// Until when it may wait.
     pub(crate) start_by: Option<Instant>,
+    /// The epoch whose state it may build on. [`Lifecycle`](crate::lifecycle::Lifecycle) fills it in.
+    pub(crate) built_on: u64,
 }
 
 /// An evaluation that the worker process has.

@@ -7,6 +7,8 @@ use actix::{
     dev::{MessageResponse, OneshotSender},
 };
 
+use oast_config::OnReturn;
+
 use crate::{
     Asked, ChannelMessage, EvalId, EvalResult, Request, WorkerStatus,
     channel::Endpoint,
@@ -83,6 +85,8 @@ pub struct GetStatus;
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct Submit {
+    /// How many leases of the worker had ended when its caller got the handle.
+    pub(crate) leases: u64,
     pub(crate) id: EvalId,
     pub(crate) request: Request,
     pub(crate) options: EvalOptions,
@@ -90,20 +94,65 @@ pub(crate) struct Submit {
 }
 
 /// A caller's end of a channel says something.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub(crate) struct ChannelSays {
     pub(crate) name: Arc<str>,
     pub(crate) message: ChannelMessage,
 }
 
 /// A caller opens a channel.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
+#[derive(Debug)]
 pub(crate) struct OpenChannel {
     pub(crate) name: Arc<str>,
     pub(crate) endpoint: Endpoint,
     pub(crate) capacity: u32,
+}
+
+/// What a handle asks for, and how many leases of the worker had ended when its caller got it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct ByLessee {
+    pub(crate) leases: u64,
+    pub(crate) order: Order,
+}
+
+/// What a handle may ask for besides an evaluation.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Interrupt(Interrupt),
+    Stop(Stop),
+    Recycle(Recycle),
+    Reset,
+    Start,
+    OpenChannel(OpenChannel),
+    ChannelSays(ChannelSays),
+}
+
+/// A lease ended; this many have, with it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct EndLease {
+    pub(crate) leases: u64,
+    pub(crate) how: OnReturn,
+}
+
+/// Answers when the worker is stopped for good.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct AwaitEnd {
+    /// How many leases of the worker had ended when the caller got its handle.
+    pub(crate) leases: u64,
+}
+
+/// Answers [`AwaitEnd`]; at once where there is nothing to wait for.
+pub(crate) struct OnceEnded(pub(crate) Option<Rc<RefCell<Core>>>);
+
+impl MessageResponse<Supervisor, AwaitEnd> for OnceEnded {
+    fn handle(self, _: &mut actix::Context<Supervisor>, sender: Option<OneshotSender<()>>) {
+        if let (Some(core), Some(sender)) = (self.0, sender) {
+            Core::enter(&core, |core| core.await_end(sender));
+        }
+    }
 }
 
 /// Answers [`Evaluate`] later, without a future of its own in the actor's context.
@@ -120,7 +169,10 @@ impl MessageResponse<Supervisor, Evaluate> for Later {
         let (Some(core), Ok(completer)) = (core, intake.admit(Reply::Actor(sender, Vec::new()), Arc::default())) else {
             return;
         };
-        let submit = Submit { id: intake.next_id(), request, options, completer };
-        Core::enter(&core, |core| core.submit(submit));
+        let id = intake.next_id();
+        Core::enter(&core, |core| {
+            let leases = core.leases;
+            core.submit(Submit { leases, id, request, options, completer });
+        });
     }
 }

@@ -165,4 +165,7 @@ pub enum NotStarted {
     /// The supervisor is gone: its thread ended, or it panicked.
     #[error("the worker's supervisor is gone")]
     SupervisorGone,
+    /// The lease that the handle came from has ended.
+    #[error("the lease has ended")]
+    LeaseEnded,
 }

@@ -175,6 +175,20 @@ impl Ledger {
         self.settle(effects);
     }
 
+    /// A worker that is to be ready, or was, is not: it is broken. It keeps its slot and nobody gets it before it is
+    /// ready again or gone.
+    pub(crate) fn slot_failed(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
+        if let Some(slot) = self.slots.get_mut(&id)
+            && matches!(slot.state, SlotState::Spare)
+            && let Some(pool) = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name))
+        {
+            slot.state = SlotState::Starting;
+            pool.spare.remove(&id);
+            pool.starting += 1;
+        }
+        self.settle(effects);
+    }
+
     /// A lease ended.
     pub(crate) fn returned(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
         let draining = self.draining;
@@ -270,6 +284,11 @@ impl Ledger {
 
 #[path = "pool_settle.rs"]
 mod settle;
+
+#[path = "pool_view.rs"]
+mod view;
+
+pub use view::PoolStatus;
 
 #[cfg(test)]
 #[path = "pool_tests.rs"]

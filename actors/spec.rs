@@ -40,13 +40,6 @@ impl fmt::Debug for EvaluatorFactory {
     }
 }
 
-impl WorkerSpec {
-    /// How many messages a supervisor's mailbox takes: all that may wait, and room for what is not an evaluation.
-    pub(crate) fn mailbox(&self) -> usize {
-        self.profile.limits.queue.saturating_add(1024)
-    }
-}
-
 /// Where a worker is in its life, and what it uses.
 #[derive(Clone, Debug, PartialEq)]
 pub struct WorkerStatus {

@@ -3,7 +3,8 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Recipient};
+use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, dev::channel};
+use actix_rt::ArbiterHandle;
 
 use crate::{
     Counters, Journal, WorkerSpec, WorkerStatus,
@@ -11,8 +12,10 @@ use crate::{
     intake::Intake,
     lifecycle::Event,
     messages::{
-        ChannelSays, Clean, Evaluate, GetStatus, Interrupt, Later, OpenChannel, Recycle, Reset, Start, Stop, Submit,
+        AwaitEnd, ByLessee, ChannelSays, Clean, EndLease, Evaluate, GetStatus, Interrupt, Later, OnceEnded,
+        OpenChannel, Order, Recycle, Reset, Start, Stop, Submit,
     },
+    observer::Observer,
 };
 
 /// Owns one evaluator. Its handle is a [`Worker`](crate::Worker).
@@ -27,15 +30,9 @@ pub(crate) struct Parts {
     pub(crate) intake: Arc<Intake>,
     pub(crate) journal: Journal,
     pub(crate) counters: Arc<Counters>,
-    /// Is told when the supervisor is gone without having been stopped.
-    pub(crate) mourner: Option<Recipient<SupervisorLost>>,
-}
-
-/// A supervisor is gone although nobody stopped it.
-#[derive(Debug, actix::Message)]
-#[rtype(result = "()")]
-pub(crate) struct SupervisorLost {
-    pub(crate) worker: Arc<str>,
+    pub(crate) observer: Arc<Observer>,
+    /// How many leases of this worker ended already.
+    pub(crate) leases: u64,
 }
 
 /// Ends the actor after its core panicked outside a handler.
@@ -44,8 +41,16 @@ pub(crate) struct SupervisorLost {
 struct Collapse;
 
 impl Supervisor {
-    pub(crate) fn new(parts: Parts) -> Self {
-        Self { core: None, parts }
+    /// Starts one on an arbiter. If that ends first, the observer is dropped with the other parts, and says so.
+    ///
+    /// The mailbox has no bound of its own: a full one would leave whoever uses [`Addr::send`] waiting without ever
+    /// being woken. [`Intake`] stands before it.
+    pub(crate) fn start_on(arbiter: &ArbiterHandle, parts: Parts) -> Addr<Self> {
+        let (sender, receiver) = channel::channel(0);
+        arbiter.spawn_fn(move || {
+            Context::with_receiver(receiver).run(Self { core: None, parts });
+        });
+        Addr::new(sender)
     }
 
     fn act(&self, act: impl FnOnce(&mut Core)) {
@@ -59,7 +64,6 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        context.set_mailbox_capacity(self.parts.spec.mailbox());
         let address = context.address().downgrade();
         let on_panic = Rc::new(move || {
             // When the address is gone, so is the actor.
@@ -67,19 +71,7 @@ impl Actor for Supervisor {
                 drop(address.try_send(Collapse));
             }
         });
-        let parts = &self.parts;
-        self.core = Some(Core::new(parts.spec.clone(), parts.journal.clone(), parts.counters.clone(), on_panic));
-    }
-}
-
-/// However the supervisor ends, dropping its core ends the process and answers every caller.
-impl Drop for Supervisor {
-    fn drop(&mut self) {
-        drop(self.core.take());
-        if let Some(mourner) = &self.parts.mourner {
-            // When the registry is gone, nobody wants to know.
-            drop(mourner.try_send(SupervisorLost { worker: self.parts.spec.name.clone() }));
-        }
+        self.core = Some(Core::new(&self.parts, on_panic));
     }
 }
 
@@ -87,7 +79,7 @@ impl Handler<Collapse> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, _: Collapse, context: &mut Context<Self>) {
-        self.parts.counters.supervisor_panics.add(1);
+        // Dropping the core ends the process and answers every caller.
         self.core = None;
         context.terminate();
     }
@@ -160,6 +152,44 @@ impl Handler<Start> for Supervisor {
     }
 }
 
+/// A handle from a lease that ended moves nothing any more: the worker is somebody else's.
+impl Handler<ByLessee> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, ByLessee { leases, order }: ByLessee, context: &mut Context<Self>) {
+        if self.core.as_ref().is_none_or(|core| core.borrow().leases != leases) {
+            return;
+        }
+        match order {
+            Order::Interrupt(interrupt) => self.handle(interrupt, context),
+            Order::Stop(stop) => self.handle(stop, context),
+            Order::Recycle(recycle) => self.handle(recycle, context),
+            Order::Reset => self.handle(Reset, context),
+            Order::Start => self.handle(Start, context),
+            Order::OpenChannel(OpenChannel { name, endpoint, capacity }) => {
+                self.act(|core| core.open_channel(name, endpoint, capacity));
+            }
+            Order::ChannelSays(ChannelSays { name, message }) => self.act(|core| core.channel_say(&name, message)),
+        }
+    }
+}
+
+impl Handler<EndLease> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, EndLease { leases, how }: EndLease, _: &mut Context<Self>) {
+        self.act(|core| core.end_lease(leases, how));
+    }
+}
+
+impl Handler<AwaitEnd> for Supervisor {
+    type Result = OnceEnded;
+
+    fn handle(&mut self, AwaitEnd { leases }: AwaitEnd, _: &mut Context<Self>) -> OnceEnded {
+        OnceEnded(self.core.clone().filter(|core| core.borrow().leases == leases))
+    }
+}
+
 impl Handler<GetStatus> for Supervisor {
     type Result = Arc<WorkerStatus>;
 
@@ -168,21 +198,5 @@ impl Handler<GetStatus> for Supervisor {
             Some(core) => Arc::new(core.borrow().status()),
             None => Arc::new(WorkerStatus::gone(&self.parts.spec)),
         }
-    }
-}
-
-impl Handler<OpenChannel> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, OpenChannel { name, endpoint, capacity }: OpenChannel, _: &mut Context<Self>) {
-        self.act(|core| core.open_channel(name, endpoint, capacity));
-    }
-}
-
-impl Handler<ChannelSays> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, ChannelSays { name, message }: ChannelSays, _: &mut Context<Self>) {
-        self.act(|core| core.channel_say(&name, message));
     }
 }

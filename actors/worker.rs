@@ -9,16 +9,16 @@ use std::{
     time::Duration,
 };
 
-use actix::{Addr, Handler, Message, Recipient, dev::ToEnvelope};
+use actix::{Addr, Handler, Message, Recipient};
 
 use crate::{
     Asked, Channel, ChannelMessage, Code, EvalId, EvalOptions, Evaluate, Evaluation, Job, Journal, NotStarted, Request,
-    Transition, WorkerStatus,
+    WorkerStatus,
     channel::Endpoint,
     evaluation::Reply,
     intake::Intake,
     journal::Subscription,
-    messages::{self, ChannelSays, GetStatus, Interrupt, OpenChannel, Submit},
+    messages::{self, AwaitEnd, ByLessee, ChannelSays, GetStatus, Interrupt, OpenChannel, Order, Submit},
     spec::WorkerSpec,
     supervisor::{Parts, Supervisor},
 };
@@ -35,6 +35,8 @@ pub struct Worker {
     shared: Arc<Shared>,
     /// The epoch that this caller knows of.
     seen: Arc<AtomicU64>,
+    /// How many leases of the worker had ended when this caller got it.
+    leases: u64,
 }
 
 /// What all handles of one worker share.
@@ -50,7 +52,12 @@ pub(crate) struct Shared {
 impl Worker {
     pub(crate) fn new(spec: WorkerSpec, address: Addr<Supervisor>, intake: Arc<Intake>, journal: Journal) -> Self {
         let shared = Shared { spec, address: RwLock::new(address), intake, journal };
-        Self { shared: Arc::new(shared), seen: Arc::default() }
+        Self { shared: Arc::new(shared), seen: Arc::default(), leases: 0 }
+    }
+
+    /// The handle of a new lease.
+    pub(crate) fn lend(&self, leases: u64) -> Self {
+        Self { shared: self.shared.clone(), seen: Arc::default(), leases }
     }
 
     /// Starts a worker that belongs to no registry, with its supervisor on this thread's arbiter. The worker's process
@@ -102,11 +109,11 @@ impl Worker {
 
     /// Ends the running evaluation. Does nothing when none runs.
     pub fn interrupt(&self) {
-        self.say(Interrupt(None));
+        self.say(Order::Interrupt(Interrupt(None)));
     }
 
     pub(crate) fn interrupt_one(&self, id: EvalId) {
-        self.say(Interrupt(Some(id)));
+        self.say(Order::Interrupt(Interrupt(Some(id))));
     }
 
     /// Opens a channel to the code in the worker, with room for `capacity` values in each direction. It lives as long as
@@ -117,7 +124,7 @@ impl Worker {
     pub fn channel(&self, name: &str, capacity: u32) -> Result<Channel, NotStarted> {
         let name: Arc<str> = name.into();
         let endpoint = Endpoint::new(capacity);
-        self.send(OpenChannel { name: name.clone(), endpoint: endpoint.clone(), capacity })?;
+        self.send(Order::OpenChannel(OpenChannel { name: name.clone(), endpoint: endpoint.clone(), capacity }))?;
         Ok(Channel::new(name, self.same_caller(), endpoint))
     }
 
@@ -138,17 +145,17 @@ impl Worker {
 
     /// Replaces the worker's process by a fresh one. What runs is lost.
     pub fn restart(&self) {
-        self.say(messages::Recycle(Asked::Restart));
+        self.say(Order::Recycle(messages::Recycle(Asked::Restart)));
     }
 
-    /// Lets a broken or stopped worker start again.
+    /// Lets a broken worker start again.
     pub fn reset(&self) {
-        self.say(messages::Reset);
+        self.say(Order::Reset);
     }
 
     /// Starts the worker's process now rather than with the first evaluation.
     pub fn start(&self) {
-        self.say(messages::Start);
+        self.say(Order::Start);
     }
 
     /// Where the worker is in its life. `None` when its supervisor is gone.
@@ -167,7 +174,7 @@ impl Worker {
     }
 
     pub(crate) fn channel_says(&self, name: &Arc<str>, message: ChannelMessage) -> Result<(), NotStarted> {
-        self.send(ChannelSays { name: name.clone(), message })
+        self.send(Order::ChannelSays(ChannelSays { name: name.clone(), message }))
     }
 
     pub(crate) fn address(&self) -> Addr<Supervisor> {
@@ -182,27 +189,28 @@ impl Worker {
         &self.shared.spec
     }
 
-    /// Sends a message that has no answer. When the supervisor is gone, there is nobody left to whom it would matter.
-    pub(crate) fn say<M>(&self, message: M)
-    where
-        M: Message<Result = ()> + Send + 'static,
-        Supervisor: Handler<M>,
-        <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
-    {
-        drop(self.send(message));
+    pub(crate) fn intake(&self) -> &Arc<Intake> {
+        &self.shared.intake
     }
 
-    fn send<M>(&self, message: M) -> Result<(), NotStarted>
+    /// Sends a message that has no answer. When the supervisor is gone, there is nobody left to whom it would matter.
+    fn say(&self, order: Order) {
+        drop(self.send(order));
+    }
+
+    fn send(&self, order: Order) -> Result<(), NotStarted> {
+        self.order(ByLessee { leases: self.leases, order })
+    }
+
+    /// Sends a message whoever has the lease.
+    pub(crate) fn order<M>(&self, message: M) -> Result<(), NotStarted>
     where
         M: Message<Result = ()> + Send + 'static,
         Supervisor: Handler<M>,
-        <Supervisor as actix::Actor>::Context: ToEnvelope<Supervisor, M>,
     {
         let address = self.shared.address.read().unwrap_or_else(PoisonError::into_inner);
-        address.try_send(message).map_err(|error| match error {
-            actix::prelude::SendError::Full(_) => NotStarted::Busy { limit: self.shared.spec.mailbox() },
-            actix::prelude::SendError::Closed(_) => NotStarted::SupervisorGone,
-        })
+        // The mailbox is never full. The message is dropped with the error, and answers its caller as it goes.
+        address.try_send(message).map_err(|_gone| NotStarted::SupervisorGone)
     }
 
     fn send_submission(
@@ -213,29 +221,18 @@ impl Worker {
         reply: Reply,
     ) -> Result<(), NotStarted> {
         let completer = self.shared.intake.admit(reply, self.seen.clone())?;
-        self.send(Submit { id, request, options, completer })
+        self.order(Submit { leases: self.leases, id, request, options, completer })
     }
 
     /// The same caller, in another place.
     fn same_caller(&self) -> Self {
-        Self { shared: self.shared.clone(), seen: self.seen.clone() }
+        Self { shared: self.shared.clone(), seen: self.seen.clone(), leases: self.leases }
     }
 
     async fn stop_and_wait(&self, stop: messages::Stop) {
-        let mut events = self.events();
-        self.say(stop);
-        loop {
-            let ended = self.status().await.is_none_or(|status| status.phase == crate::Phase::Stopped);
-            if ended {
-                return;
-            }
-            let name = &self.shared.spec.name;
-            while let Some(event) = events.next().await {
-                if event.worker == *name && event.transition == Some(Transition::Stopped) {
-                    break;
-                }
-            }
-        }
+        self.say(Order::Stop(stop));
+        // Where there is no answer, the supervisor and its process are gone, or the lease has ended.
+        let _ = self.address().send(AwaitEnd { leases: self.leases }).await;
     }
 }
 
@@ -243,7 +240,7 @@ impl Worker {
 impl Clone for Worker {
     fn clone(&self) -> Self {
         let seen = self.seen.load(Ordering::Relaxed);
-        Self { shared: self.shared.clone(), seen: Arc::new(AtomicU64::new(seen)) }
+        Self { shared: self.shared.clone(), seen: Arc::new(AtomicU64::new(seen)), leases: self.leases }
     }
 }
 

@@ -13,7 +13,14 @@
 //! # request.unwrap();
 //! ```
 
-use oast_actors::{Call, Job, Request, Value};
+use std::{
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use oast_actors::{Call, EvalError, EvalOptions, EvalResult, Evaluation, Job, Raised, Request, Value, Worker};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -26,7 +33,7 @@ use crate::{
     worker::Entry,
 };
 
-/// Why a function was not called, or what it returned is not known. In the second case it may have had effects.
+/// Why a call has no result.
 #[derive(Debug, Error)]
 pub enum CallError {
     /// The function is in a shared library: a worker process cannot find it.
@@ -38,6 +45,12 @@ pub enum CallError {
     /// What came back is not an encoded result of the function's type.
     #[error("the result cannot be decoded: {0}")]
     Result(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The function panicked. Its worker process lives on.
+    #[error("the function raised {0}")]
+    Raised(#[source] Raised),
+    /// The call has no outcome.
+    #[error(transparent)]
+    Evaluation(#[from] EvalError),
 }
 
 /// Makes a request that calls `function` with `arguments`, a tuple, in a worker process of the same program.
@@ -66,4 +79,59 @@ where
 pub fn decode_result<R: DeserializeOwned>(value: Value) -> Result<R, CallError> {
     let encoded = Encoded::from_value(value).ok_or_else(|| CallError::Result("it is not encoded".into()))?;
     decode_arguments(encoded).map_err(|cause| CallError::Result(cause.into()))
+}
+
+/// Calls functions of this program in a worker.
+pub trait CallExt {
+    /// Calls `function` with `arguments`, a tuple. It runs whether or not the answer is awaited.
+    fn call<F, A>(&self, function: F, arguments: A) -> Calling<F::Output>
+    where
+        F: Callable<A>,
+        A: Arguments;
+}
+
+impl CallExt for Worker {
+    fn call<F, A>(&self, function: F, arguments: A) -> Calling<F::Output>
+    where
+        F: Callable<A>,
+        A: Arguments,
+    {
+        let request = call_request(function, arguments);
+        let evaluation = request.map(|request| self.submit(request, EvalOptions::default()));
+        Calling { evaluation: evaluation.map_err(Some), result: PhantomData }
+    }
+}
+
+/// A call that runs. Awaited, it gives what the function returned.
+#[derive(Debug)]
+#[must_use = "await it for its result"]
+pub struct Calling<R> {
+    /// The error is given once.
+    evaluation: Result<Evaluation, Option<CallError>>,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<R> Calling<R> {
+    /// The evaluation behind it, to interrupt it or to follow its output; `None` when it was never sent.
+    pub const fn evaluation(&mut self) -> Option<&mut Evaluation> {
+        match &mut self.evaluation {
+            Ok(evaluation) => Some(evaluation),
+            Err(_) => None,
+        }
+    }
+}
+
+impl<R: DeserializeOwned> Future for Calling<R> {
+    type Output = Result<R, CallError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.evaluation {
+            Ok(evaluation) => Pin::new(evaluation).poll(context).map(decode),
+            Err(error) => Poll::Ready(Err(error.take().expect("a call was polled after it had given its result"))),
+        }
+    }
+}
+
+fn decode<R: DeserializeOwned>(result: EvalResult) -> Result<R, CallError> {
+    decode_result(result?.result.map_err(CallError::Raised)?)
 }

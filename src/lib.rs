@@ -2,7 +2,7 @@
 //! process, restarts it on a crash, holds it to limits and routes evaluations to it; a *registry* hands out handles.
 //!
 //! ```no_run
-//! use oast::{Oast, Spec, config::Config};
+//! use oast::{CallExt, Oast, Spec, config::Config};
 //!
 //! fn resize(image: Vec<u8>, width: u32) -> usize {
 //!     image.len() / width as usize
@@ -49,6 +49,10 @@
 
 mod evaluator;
 mod functions;
+#[cfg(fuzzing)]
+pub mod fuzzing;
+#[cfg(all(test, not(fuzzing)))]
+mod fuzzing;
 
 mod sandbox;
 mod spec;
@@ -57,7 +61,8 @@ mod wire;
 mod worker;
 
 pub use functions::{
-    Arguments, Blob, CallError, Callable, call_request, decode_result, end_if_interrupted, interrupted,
+    Arguments, Blob, CallError, CallExt, Callable, Calling, call_request, decode_result, end_if_interrupted,
+    interrupted,
 };
 pub use oast_actors::*;
 pub use oast_config as config;

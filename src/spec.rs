@@ -31,13 +31,14 @@ pub struct Spec {
     tenant: Option<Arc<str>>,
     profile: Arc<Profile>,
     place: Place,
+    engine: Option<Engine>,
 }
 
 /// Where the code runs.
 #[derive(Clone, Debug)]
 enum Place {
-    Process(ProcessSettings, Engine),
-    Local(Runtime, Engine),
+    Process(ProcessSettings),
+    Local(Runtime),
     Custom(EvaluatorFactory),
 }
 
@@ -108,7 +109,7 @@ impl Spec {
     /// A worker whose code runs wherever `make`'s evaluator takes it.
     pub fn custom<E: Evaluator>(name: &str, make: impl Fn() -> E + Send + Sync + 'static) -> Self {
         let place = Place::Custom(EvaluatorFactory::new(make));
-        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place }
+        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
     }
 
     fn of(name: &str, runtime: Runtime) -> Self {
@@ -121,13 +122,8 @@ impl Spec {
             // Without `/proc` no process can be started either, and the start says so.
             build: worker::build_id().unwrap_or_default(),
         };
-        let engine = Engine::default();
-        Self {
-            name: name.into(),
-            tenant: None,
-            profile: Arc::new(Profile::notebook()),
-            place: Place::Process(settings, engine),
-        }
+        let place = Place::Process(settings);
+        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
     }
 
     /// Its limits, sandbox and restart policy. Without this, those of [`Profile::notebook`].
@@ -147,7 +143,7 @@ impl Spec {
     /// Where its process starts; without this, where this process is.
     #[must_use]
     pub fn directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        if let Place::Process(settings, _) = &mut self.place {
+        if let Place::Process(settings) = &mut self.place {
             settings.directory = Some(directory.into());
         }
         self
@@ -156,7 +152,7 @@ impl Spec {
     /// An environment variable of its process, beyond those that the profile lets through.
     #[must_use]
     pub fn environment(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        if let Place::Process(settings, _) = &mut self.place {
+        if let Place::Process(settings) = &mut self.place {
             settings.environment.push((name.into(), value.into()));
         }
         self
@@ -165,7 +161,7 @@ impl Spec {
     /// The program that its process runs, which must call [`init`](crate::init) first; without this, this very program.
     #[must_use]
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
-        if let Place::Process(settings, _) = &mut self.place {
+        if let Place::Process(settings) = &mut self.place {
             settings.program = Some(program.into());
             settings.build = BuildId::default();
         }
@@ -175,39 +171,38 @@ impl Spec {
     /// What the engine of the runtime `javascript` may use.
     #[must_use]
     pub fn engine(mut self, settings: &oast_config::JavaScript) -> Self {
-        if let Place::Process(_, engine) | Place::Local(_, engine) = &mut self.place {
-            *engine = Engine { memory: settings.memory, stack: settings.stack };
-        }
+        self.engine = Some(Engine { memory: settings.memory, stack: settings.stack });
         self
+    }
+
+    /// The same, where nothing was said.
+    #[must_use]
+    pub(crate) fn engine_if_unset(self, settings: &oast_config::JavaScript) -> Self {
+        if self.engine.is_some() { self } else { self.engine(settings) }
     }
 
     /// Runs its code on a thread of this process: nothing to start, and no wall. For tests, and for trusted code.
     #[must_use]
     pub fn local(mut self) -> Self {
-        if let Place::Process(settings, engine) = &self.place
+        if let Place::Process(settings) = &self.place
             && let Some(runtime) = Runtime::ALL.iter().find(|known| known.name() == settings.runtime)
         {
-            self.place = Place::Local(*runtime, *engine);
+            self.place = Place::Local(*runtime);
         }
         self
     }
 
-    /// Whether its processes run this very program, which must have called [`init`](crate::init) then.
-    pub(crate) fn runs_this_program(&self) -> bool {
-        matches!(&self.place, Place::Process(settings, _) if settings.program.is_none())
-    }
-
     /// The same, as the actors know it.
     pub fn into_worker_spec(self) -> WorkerSpec {
-        let Self { name, tenant, profile, place } = self;
+        let Self { name, tenant, profile, place, engine } = self;
+        let javascript = engine.unwrap_or_default().settings(&profile);
         let evaluator = match place {
             Place::Custom(factory) => factory,
-            Place::Local(runtime, engine) => {
-                let make = local_runtime(runtime, engine.settings(&profile));
+            Place::Local(runtime) => {
+                let make = local_runtime(runtime, javascript);
                 EvaluatorFactory::new(move || Local::new(make.clone()))
             }
-            Place::Process(settings, engine) => {
-                let javascript = engine.settings(&profile);
+            Place::Process(settings) => {
                 let settings = Arc::new(ProcessSettings { javascript, ..settings });
                 EvaluatorFactory::new(move || Process::new(settings.clone()))
             }

@@ -30,7 +30,7 @@ pub(crate) fn end_all() {
     loop {
         for pid in of(me) {
             // An error says that it is gone already.
-            drop(kill_process(pid, Signal::KILL));
+            let _gone = kill_process(pid, Signal::KILL);
         }
         // Of any process group: `waitpid(None)` waits for this process's own group alone, and daemons leave it.
         match wait(WaitOptions::empty()) {

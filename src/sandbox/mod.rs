@@ -5,4 +5,4 @@ pub(crate) mod descendants;
 pub(crate) mod memory;
 mod rlimits;
 
-pub(crate) use rlimits::apply;
+pub(crate) use rlimits::{Rlimits, apply};

@@ -6,10 +6,17 @@ use rustix::{
     process::{Resource, Rlimit, getrlimit, setrlimit},
 };
 
-use crate::wire::ResourceLimits;
+/// What to limit, in numbers of files and bytes. `None` leaves it as it is.
+pub(crate) struct Rlimits {
+    pub(crate) open_files: Option<u64>,
+    pub(crate) file_size: Option<u64>,
+    pub(crate) data: Option<u64>,
+    pub(crate) core: u64,
+    pub(crate) stack: u64,
+}
 
 /// Sets the limits of this process. An error names the step.
-pub(crate) fn apply(limits: &ResourceLimits) -> Result<(), (&'static str, Errno)> {
+pub(crate) fn apply(limits: &Rlimits) -> Result<(), (&'static str, Errno)> {
     let steps = [
         ("limit core dumps", Resource::Core, Some(limits.core)),
         ("limit open files", Resource::Nofile, limits.open_files),

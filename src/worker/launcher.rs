@@ -21,7 +21,7 @@ use rustix::{
 use super::{guard::Guard, process};
 use crate::{
     sandbox,
-    wire::{Decoder, FromLauncher, Launch, Message, Outgoing},
+    wire::{Decoder, FromLauncher, Launch, Message, Outgoing, ResourceLimits},
 };
 
 /// The descriptors that come with a launch, in this order.
@@ -70,6 +70,7 @@ impl Failure {
 }
 
 fn launch() -> Result<(), Failure> {
+    must_be_single_threaded()?;
     let (launch, channels) = receive()?;
     forget_mark();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
@@ -83,10 +84,26 @@ fn launch() -> Result<(), Failure> {
         }
         Side::Worker => {
             tie_to_guard(guard)?;
-            sandbox::apply(&launch.limits).map_err(|(step, errno)| Failure::at(step)(errno))?;
+            sandbox::apply(&rlimits(&launch.limits)).map_err(|(step, errno)| Failure::at(step)(errno))?;
             process::serve(&launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
         }
     }
+}
+
+/// Only what no other thread holds is whole after a fork.
+fn must_be_single_threaded() -> Result<(), Failure> {
+    let threads = std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
+    if threads == 1 {
+        return Ok(());
+    }
+    let text = "`oast::init()` must be called first in `main`, before any thread is started".to_owned();
+    Err(Failure { step: "become a worker process", errno: 0, text })
+}
+
+/// The limits as the sandbox takes them: it knows no frames.
+fn rlimits(limits: &ResourceLimits) -> sandbox::Rlimits {
+    let &ResourceLimits { open_files, file_size, data, core, stack } = limits;
+    sandbox::Rlimits { open_files, file_size, data, core, stack }
 }
 
 /// The launch is the first frame on standard input, and brings the descriptors along.

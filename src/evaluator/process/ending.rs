@@ -93,7 +93,7 @@ impl Link {
                 true
             }
             FromLauncher::Failed { step, errno, text } => {
-                let failure = format!("failed to {step}: {text} (errno {errno})");
+                let failure = failure_text(&step, errno, &text);
                 self.state.borrow_mut().start_failure = Some(failure);
                 true
             }
@@ -148,4 +148,8 @@ impl Link {
         self.kill();
         std::future::pending().await
     }
+}
+
+fn failure_text(step: &str, errno: i32, text: &str) -> String {
+    if errno == 0 { format!("failed to {step}: {text}") } else { format!("failed to {step}: {text} (errno {errno})") }
 }

@@ -5,18 +5,16 @@
 
 use std::{rc::Rc, time::Instant};
 
-use oast_actors::{Code, EvalId, Stream, Value};
-use rquickjs::{
-    Context, Ctx, Error, Function, Persistent, Promise, Result, Runtime, Type, Value as Js, context::EvalOptions,
-    function::Args, promise::PromiseState,
-};
+use oast_actors::{Code, EvalId, Stream};
+use rquickjs::{Context, Ctx, Error, Function, Result, Runtime, Value as Js, function::Args};
 
 use super::{
-    JavaScriptSettings, cells, channels, errors, globals, inspect,
-    modules::{self, Files, Paths},
+    JavaScriptSettings, channels, errors,
+    evaluation::{Begun, Waiting, begin, interrupted},
+    globals,
+    modules::{Files, Paths},
     state::State,
     timers::Timer,
-    values,
 };
 use crate::worker::runtime::{Failure, Host, Reply};
 
@@ -33,31 +31,6 @@ enum Jobs {
     None,
     Of(EvalId),
     Mixed,
-}
-
-/// An evaluation that waits for a promise.
-struct Waiting {
-    id: EvalId,
-    fetch: bool,
-    result: Awaited,
-    promise: Persistent<Promise<'static>>,
-}
-
-/// What the promise of an evaluation resolves to.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Awaited {
-    /// The completion value of a cell that waits, in an object, for it may itself be a promise.
-    Cell,
-    /// The value.
-    Value,
-    /// Nothing: a module has ended, once its timers and channel operations have.
-    Module,
-}
-
-/// How far a look at an evaluation got.
-enum Begun {
-    Ended(Reply),
-    Waits(Waiting),
 }
 
 pub(super) struct Engine {
@@ -120,8 +93,7 @@ impl Engine {
         self.state.owner.set(Some(id));
         self.state.stopped.set(None);
         let state = &self.state;
-        let begun = self.context.with(|ctx| begin(&ctx, state, (id, fetch), code));
-        let reply = match begun {
+        let reply = match self.context.with(|ctx| begin(&ctx, state, (id, fetch), code)) {
             Begun::Ended(reply) => Some(reply),
             Begun::Waits(waiting) => {
                 self.waiting.push(waiting);
@@ -129,33 +101,43 @@ impl Engine {
                 None
             }
         };
-        let was_interrupted = matches!(&reply, Some(Reply { result: Err(Failure::Interrupted), .. }));
-        if was_interrupted {
-            self.state.stopped.set(None);
-            self.state.forget(id);
-        }
-        let mut reply = reply;
-        if self.runtime.is_job_pending() {
-            if was_interrupted {
-                self.jobs = Jobs::Mixed;
-            } else {
-                self.drain(Some(id), &mut { JOBS });
-            }
-        }
+        self.run_jobs_of(id, reply.as_ref());
         // Whatever ran may have settled what others wait for, too.
         self.settle();
-        if reply.is_none() {
+        let reply = reply.or_else(|| {
             let ended = self.finished.iter().position(|(ended, _)| *ended == id);
-            reply = ended.map(|at| self.finished.remove(at).1);
-        } else if self.jobs == Jobs::Of(id) {
-            self.jobs = Jobs::Mixed;
-        }
+            ended.map(|at| self.finished.remove(at).1)
+        });
         self.report_rejections();
         self.state.owner.set(None);
         if let Some(reply) = &reply {
+            self.disown_jobs(id);
             self.watch_memory(reply);
         }
         reply
+    }
+
+    /// Runs the jobs that an evaluation queued while it began, unless it was interrupted.
+    fn run_jobs_of(&mut self, id: EvalId, reply: Option<&Reply>) {
+        let was_interrupted = reply.is_some_and(|reply| matches!(reply.result, Err(Failure::Interrupted)));
+        if was_interrupted {
+            self.state.forget(id);
+        }
+        if !self.runtime.is_job_pending() {
+            return;
+        }
+        if was_interrupted {
+            self.jobs = Jobs::Mixed;
+        } else {
+            self.drain(Some(id), &mut { JOBS });
+        }
+    }
+
+    /// Jobs that are left when their evaluation has ended are nobody's.
+    fn disown_jobs(&mut self, id: EvalId) {
+        if self.jobs == Jobs::Of(id) {
+            self.jobs = Jobs::Mixed;
+        }
     }
 
     fn watch_memory(&mut self, reply: &Reply) {
@@ -270,9 +252,7 @@ impl Engine {
         drop(self.waiting.remove(at));
         self.state.waiting.borrow_mut().retain(|waiting| *waiting != id);
         self.state.forget(id);
-        if self.jobs == Jobs::Of(id) {
-            self.jobs = Jobs::Mixed;
-        }
+        self.disown_jobs(id);
         Some(interrupted())
     }
 
@@ -289,7 +269,7 @@ impl Engine {
         while at < self.waiting.len() {
             let (state, waiting) = (&self.state, &mut self.waiting[at]);
             let id = waiting.id;
-            let reply = self.context.with(|ctx| look(&ctx, state, waiting));
+            let reply = self.context.with(|ctx| waiting.look(&ctx, state));
             let Some(reply) = reply else {
                 at += 1;
                 continue;
@@ -297,9 +277,7 @@ impl Engine {
             self.watch_memory(&reply);
             drop(self.waiting.remove(at));
             self.state.waiting.borrow_mut().retain(|waiting| *waiting != id);
-            if self.jobs == Jobs::Of(id) {
-                self.jobs = Jobs::Mixed;
-            }
+            self.disown_jobs(id);
             self.finished.push((id, reply));
         }
     }
@@ -324,116 +302,6 @@ impl Engine {
             }
         });
     }
-}
-
-fn interrupted() -> Reply {
-    Reply { result: Err(Failure::Interrupted), text: None }
-}
-
-/// Runs a cell or a module until it ends or waits.
-fn begin<'js>(ctx: &Ctx<'js>, state: &State, (id, fetch): (EvalId, bool), code: Code) -> Begun {
-    let name = if code.name.is_empty() { format!("<eval {}>", id.0) } else { code.name };
-    if !code.arguments.is_empty() {
-        let all = std::iter::once(name.clone()).chain(code.arguments);
-        state.arguments.replace(all.collect());
-    }
-    let (value, result) = if code.module {
-        let module = modules::declare(ctx, &name, code.source).and_then(rquickjs::Module::eval);
-        (module.map(|(_, promise)| promise.into_value()), Awaited::Module)
-    } else {
-        let cell = cells::prepare(code.source);
-        let mut options = EvalOptions::default();
-        options.strict = false;
-        options.promise = cell.waits;
-        options.filename = Some(name);
-        let result = if cell.waits { Awaited::Cell } else { Awaited::Value };
-        (ctx.eval_with_options::<Js<'js>, _>(cell.source, options), result)
-    };
-    match value {
-        Ok(value) => match value.into_promise_or_value() {
-            Ok(promise) => Begun::Waits(Waiting { id, fetch, result, promise: Persistent::save(ctx, promise) }),
-            Err(value) => Begun::Ended(conclude(ctx, state, Ok(value), fetch)),
-        },
-        Err(error) => Begun::Ended(conclude(ctx, state, Err(error), fetch)),
-    }
-}
-
-trait PromiseOrValue<'js> {
-    fn into_promise_or_value(self) -> std::result::Result<Promise<'js>, Js<'js>>;
-}
-
-impl<'js> PromiseOrValue<'js> for Js<'js> {
-    fn into_promise_or_value(self) -> std::result::Result<Promise<'js>, Js<'js>> {
-        if self.is_object() { self.try_into_promise() } else { Err(self) }
-    }
-}
-
-/// The reply of an evaluation whose promise is settled; `None` while it is not.
-fn look(ctx: &Ctx<'_>, state: &State, waiting: &mut Waiting) -> Option<Reply> {
-    loop {
-        let promise = waiting.promise.clone().restore(ctx).ok()?;
-        match (promise.state(), waiting.result) {
-            (PromiseState::Pending, _) => return None,
-            (PromiseState::Resolved, Awaited::Module) if state.is_busy(waiting.id) => return None,
-            (PromiseState::Rejected, _) => state.handled(ctx, &promise),
-            (PromiseState::Resolved, _) => {}
-        }
-        state.owner.set(Some(waiting.id));
-        let mut value = promise.result::<Js<'_>>()?;
-        if waiting.result == Awaited::Module {
-            value = value.map(|_| Js::new_undefined(ctx.clone()));
-        }
-        if waiting.result == Awaited::Cell {
-            value = value.and_then(|value| value.get::<rquickjs::Object<'_>>()?.get("value"));
-            waiting.result = Awaited::Value;
-            match value.map(PromiseOrValue::into_promise_or_value) {
-                Ok(Ok(promise)) => {
-                    waiting.promise = Persistent::save(ctx, promise);
-                    continue;
-                }
-                Ok(Err(other)) => value = Ok(other),
-                Err(error) => value = Err(error),
-            }
-        }
-        return Some(conclude(ctx, state, value, waiting.fetch));
-    }
-}
-
-/// Makes the reply of what an evaluation came to.
-fn conclude<'js>(ctx: &Ctx<'js>, state: &State, result: Result<Js<'js>>, fetch: bool) -> Reply {
-    let presented = result.and_then(|value| present(ctx, &value, fetch));
-    match presented {
-        Ok((value, text)) => {
-            // It was too late to stop it.
-            state.stopped.set(None);
-            Reply { result: Ok(value), text }
-        }
-        Err(error) => {
-            let mut raised = errors::raised(ctx, &error);
-            if state.stopped.take().is_some() {
-                return interrupted();
-            }
-            // Without room for an error, the engine throws `null`; code that throws it itself is rarer by far.
-            if state.is_limited && raised.kind == "throw" && raised.message == "null" {
-                raised = errors::out_of_memory();
-            }
-            Reply { result: Err(Failure::Raised(raised)), text: None }
-        }
-    }
-}
-
-/// A value and its text. `null`, booleans, numbers and `BigInt`s have none: their value says it all. `undefined` has an
-/// empty one, and so has what is not fetched: a shell shows nothing.
-fn present<'js>(ctx: &Ctx<'js>, value: &Js<'js>, fetch: bool) -> Result<(Value, Option<String>)> {
-    if !fetch {
-        return Ok((Value::Null, Some(String::new())));
-    }
-    let text = match value.type_of() {
-        Type::Undefined => Some(String::new()),
-        Type::Null | Type::Bool | Type::Int | Type::Float | Type::BigInt => None,
-        _ => Some(inspect::text(ctx, value)),
-    };
-    Ok((values::from_js(ctx, value)?, text))
 }
 
 fn call(ctx: &Ctx<'_>, timer: Timer) -> Result<()> {

@@ -1,0 +1,1 @@
+//! What a supervisor promises, with an evaluator that runs nothing.
