@@ -2,7 +2,7 @@
 //! For tests, and for code that is trusted not to take its host down.
 //!
 //! The thread runs the same [`MainLoop`] as a worker process. It can be interrupted as far as its runtime can, but a
-//! thread cannot be killed: one that is, is abandoned. It says no more, and ends when its code does.
+//! thread cannot be killed: one that is, is abandoned. It begins nothing more, says no more, and ends when its code does.
 
 use std::{
     rc::Rc,
@@ -40,7 +40,7 @@ struct Thread {
     messages: Sender<ToWorker>,
     news: UnboundedSender<News>,
     interrupts: Arc<Interrupts>,
-    last_begun: Arc<AtomicU64>,
+    progress: Arc<Progress>,
 }
 
 /// What a thread tells.
@@ -70,20 +70,20 @@ impl Evaluator for Local {
     fn start(&mut self, launch: Launch, events: Events) {
         let (messages, inbox) = mpsc::channel();
         let (news, heard) = unbounded_channel();
-        let (interrupts, last_begun) = (Arc::<Interrupts>::default(), Arc::<AtomicU64>::default());
+        let (interrupts, progress) = (Arc::<Interrupts>::default(), Arc::<Progress>::default());
         let parts = ThreadParts {
             make: self.make.clone(),
             inbox,
             news: news.clone(),
             interrupts: interrupts.clone(),
-            last_begun: last_begun.clone(),
+            progress: progress.clone(),
         };
         let spawned = std::thread::Builder::new().name(format!("oast {}", launch.worker)).spawn(move || parts.run());
         if let Err(error) = spawned {
             drop(news.send(News::Ended(Err(error.to_string()))));
         }
-        drop(actix_rt::spawn(hear(heard, events, last_begun.clone())));
-        self.thread = Some(Thread { messages, news, interrupts, last_begun });
+        drop(actix_rt::spawn(hear(heard, events, progress.clone())));
+        self.thread = Some(Thread { messages, news, interrupts, progress });
     }
 
     fn evaluate(&mut self, id: EvalId, request: &Request) -> Result<(), TooLarge> {
@@ -112,7 +112,9 @@ impl Evaluator for Local {
         match how {
             Force::Ask => self.send(ToWorker::Shutdown),
             Force::Terminate | Force::Kill => {
-                thread.interrupts.add(EvalId(thread.last_begun.load(Ordering::Relaxed)));
+                thread.interrupts.add(thread.progress.end());
+                // One that waits for a message is to see that there will be none.
+                self.send(ToWorker::Shutdown);
                 // When nobody hears any more, it has ended.
                 drop(thread.news.send(News::Abandoned));
             }
@@ -129,7 +131,7 @@ impl Drop for Local {
     }
 }
 
-async fn hear(mut heard: UnboundedReceiver<News>, events: Events, last_begun: Arc<AtomicU64>) {
+async fn hear(mut heard: UnboundedReceiver<News>, events: Events, progress: Arc<Progress>) {
     while let Some(news) = heard.recv().await {
         let event = match news {
             News::Ready(capabilities) => Event::Ready { pid: 0, capabilities },
@@ -139,17 +141,17 @@ async fn hear(mut heard: UnboundedReceiver<News>, events: Events, last_begun: Ar
             News::Said(FromWorker::Channel(name, message)) => Event::Channel(name, message),
             News::Said(FromWorker::ResetDone) => Event::Reset,
             News::Said(FromWorker::Printing { .. } | FromWorker::Hello(_)) => continue,
-            News::Ended(result) => return events.send(Event::Exited(exit(result.err(), &last_begun))),
-            News::Abandoned => return events.send(Event::Exited(exit(None, &last_begun))),
+            News::Ended(result) => return events.send(Event::Exited(exit(result.err(), &progress))),
+            News::Abandoned => return events.send(Event::Exited(exit(None, &progress))),
         };
         events.send(event);
     }
 }
 
-fn exit(failure: Option<String>, last_begun: &AtomicU64) -> Exit {
-    let last_begun = match last_begun.load(Ordering::Relaxed) {
-        0 => LastBegun::Nothing,
-        id => LastBegun::Was(EvalId(id)),
+fn exit(failure: Option<String>, progress: &Progress) -> Exit {
+    let last_begun = match progress.end() {
+        EvalId(0) => LastBegun::Nothing,
+        id => LastBegun::Was(id),
     };
     let status = if failure.is_some() { None } else { Some(ExitStatus::Code(0)) };
     Exit { start_failure: failure.clone(), violation: failure, status, last_begun, ..Exit::default() }
@@ -161,7 +163,7 @@ struct ThreadParts {
     inbox: Receiver<ToWorker>,
     news: UnboundedSender<News>,
     interrupts: Arc<Interrupts>,
-    last_begun: Arc<AtomicU64>,
+    progress: Arc<Progress>,
 }
 
 impl ThreadParts {
@@ -174,25 +176,56 @@ impl ThreadParts {
     }
 
     fn serve(self) -> Result<(), String> {
-        let outlet: Rc<dyn Outlet> = Rc::new(LocalOutlet { news: self.news.clone(), last_begun: self.last_begun });
+        let outlet: Rc<dyn Outlet> =
+            Rc::new(LocalOutlet { news: self.news.clone(), progress: self.progress.clone() });
         let host = Rc::new(WorkerHost::new(outlet.clone(), self.interrupts.clone()));
         let mut runtime = (self.make)(host.clone())?;
         drop(self.news.send(News::Ready(runtime.capabilities())));
-        let link = LocalLink(self.inbox);
+        let link = LocalLink { inbox: self.inbox, progress: self.progress };
         MainLoop::new(link, outlet, host, self.interrupts, &mut *runtime).run();
         Ok(())
     }
 }
 
-struct LocalLink(Receiver<ToWorker>);
+/// Which evaluation the thread began last, and whether it may begin another: one number, so that what the host reads as it
+/// ends the thread is the last word. What it takes for not begun is run again on the next thread.
+#[derive(Debug, Default)]
+struct Progress(AtomicU64);
+
+impl Progress {
+    const ENDED: u64 = 1 << 63;
+
+    /// An evaluation is about to begin. False when it must not.
+    fn begins(&self, id: EvalId) -> bool {
+        let begun = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
+            (last & Self::ENDED == 0).then_some(id.0)
+        });
+        begun.is_ok()
+    }
+
+    /// Nothing begins from now on. The last that did; 0 when none did.
+    fn end(&self) -> EvalId {
+        EvalId(self.0.fetch_or(Self::ENDED, Ordering::AcqRel) & !Self::ENDED)
+    }
+
+    fn is_ended(&self) -> bool {
+        self.0.load(Ordering::Acquire) & Self::ENDED != 0
+    }
+}
+
+struct LocalLink {
+    inbox: Receiver<ToWorker>,
+    progress: Arc<Progress>,
+}
 
 impl Link for LocalLink {
     fn receive(&mut self, wait: Wait) -> Received {
         let received = match wait {
-            Wait::Forever => self.0.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
-            Wait::Until(at) => self.0.recv_timeout(at.saturating_duration_since(Instant::now())),
+            Wait::Forever => self.inbox.recv().map_err(|_gone| RecvTimeoutError::Disconnected),
+            Wait::Until(at) => self.inbox.recv_timeout(at.saturating_duration_since(Instant::now())),
         };
         match received {
+            _ if self.progress.is_ended() => Received::Gone,
             Ok(message) => Received::Message(message),
             Err(RecvTimeoutError::Timeout) => Received::Nothing,
             Err(RecvTimeoutError::Disconnected) => Received::Gone,
@@ -202,7 +235,7 @@ impl Link for LocalLink {
 
 struct LocalOutlet {
     news: UnboundedSender<News>,
-    last_begun: Arc<AtomicU64>,
+    progress: Arc<Progress>,
 }
 
 /// When nobody hears any more, the thread was abandoned, and what it says is of no interest.
@@ -217,7 +250,7 @@ impl Outlet for LocalOutlet {
         drop(self.news.send(News::Printed(id, stream, Bytes::copy_from_slice(bytes))));
     }
 
-    fn begins(&self, id: EvalId) {
-        self.last_begun.store(id.0, Ordering::Relaxed);
+    fn begins(&self, id: EvalId) -> bool {
+        self.progress.begins(id)
     }
 }

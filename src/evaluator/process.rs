@@ -9,7 +9,7 @@ mod reader;
 mod sampler;
 mod spawner;
 
-use std::{ffi::OsString, path::PathBuf, rc::Rc, sync::Arc};
+use std::{ffi::OsString, path::PathBuf, rc::{Rc, Weak}, sync::Arc};
 
 use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force, Launch, Request, TooLarge};
 
@@ -37,19 +37,20 @@ pub(crate) struct ProcessSettings {
 /// Runs code in a worker process.
 pub(crate) struct Process {
     settings: Arc<ProcessSettings>,
-    link: Option<Rc<Link>>,
+    /// Lives as long as the process: one that is gone holds no descriptors.
+    link: Weak<Link>,
 }
 
 impl Process {
     pub(crate) const fn new(settings: Arc<ProcessSettings>) -> Self {
-        Self { settings, link: None }
+        Self { settings, link: Weak::new() }
     }
 }
 
 impl Evaluator for Process {
     fn start(&mut self, launch: Launch, events: Events) {
         match Link::open(&self.settings, &launch, events.clone()) {
-            Ok(link) => self.link = Some(link),
+            Ok(link) => self.link = Rc::downgrade(&link),
             Err(error) => {
                 let failure = Some(format!("failed to open its channels: {error}"));
                 drop(actix_rt::spawn(async move {
@@ -60,36 +61,36 @@ impl Evaluator for Process {
     }
 
     fn evaluate(&mut self, id: EvalId, request: &Request) -> Result<(), TooLarge> {
-        let Some(link) = &self.link else { return Ok(()) };
+        let Some(link) = self.link.upgrade() else { return Ok(()) };
         link.evaluate(id, request).or_else(too_large)
     }
 
     fn interrupt(&mut self, id: EvalId) {
-        if let Some(link) = &self.link {
+        if let Some(link) = self.link.upgrade() {
             link.interrupt(id);
         }
     }
 
     fn reset(&mut self) {
-        if let Some(link) = &self.link {
+        if let Some(link) = self.link.upgrade() {
             link.reset();
         }
     }
 
     fn channel(&mut self, name: &str, message: ChannelMessage) -> Result<(), TooLarge> {
-        let Some(link) = &self.link else { return Ok(()) };
+        let Some(link) = self.link.upgrade() else { return Ok(()) };
         link.channel(name, &message).or_else(too_large)
     }
 
     fn stop(&mut self, how: Force) {
-        if let Some(link) = &self.link {
+        if let Some(link) = self.link.upgrade() {
             link.stop(how);
         }
     }
 
     fn sample(&mut self) {
-        if let Some(link) = &self.link {
-            sampler::sample(link.clone());
+        if let Some(link) = self.link.upgrade() {
+            sampler::sample(link);
         }
     }
 }
@@ -98,7 +99,7 @@ impl Evaluator for Process {
 impl Drop for Process {
     fn drop(&mut self) {
         self.stop(Force::Kill);
-        if let Some(link) = &self.link {
+        if let Some(link) = self.link.upgrade() {
             link.abandon();
         }
     }

@@ -1,7 +1,7 @@
 //! Everything that descends from a process. A process that adopts orphans (`PR_SET_CHILD_SUBREAPER`) has all of it below
 //! it, however it was forked, so following `/proc/PID/task/TID/children` finds it without looking at every process.
 
-use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
 
 /// How many descendants are followed. A process that has more is over its limits in other ways.
 const MOST: usize = 10_000;
@@ -32,7 +32,8 @@ pub(crate) fn end_all() {
             // An error says that it is gone already.
             let _gone = kill_process(pid, Signal::KILL);
         }
-        match waitpid(None, WaitOptions::empty()) {
+        // Of any process group: `waitpid(None)` waits for this process's own group alone, and daemons leave it.
+        match wait(WaitOptions::empty()) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }

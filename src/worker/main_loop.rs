@@ -30,8 +30,8 @@ pub(crate) trait Outlet {
     /// Prints something.
     fn print(&self, id: Option<EvalId>, stream: Stream, bytes: &[u8]);
 
-    /// An evaluation is about to reach the code.
-    fn begins(&self, id: EvalId);
+    /// An evaluation is about to reach the code. False when it must not, since the host has given up this worker.
+    fn begins(&self, id: EvalId) -> bool;
 }
 
 /// How long to wait for a message.
@@ -150,7 +150,9 @@ impl<'a, L: Link> MainLoop<'a, L> {
             self.reply(id, ReplyResult::Unsupported, None, Usage::default());
             return false;
         }
-        self.outlet.begins(id);
+        if !self.outlet.begins(id) {
+            return false;
+        }
         let began = Began { at: Instant::now(), fetch: request.fetch };
         match self.runtime.start(id, request) {
             Some(reply) => self.answer(id, reply, began),

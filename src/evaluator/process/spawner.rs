@@ -66,7 +66,12 @@ fn run(orders: &Receiver<Order>) {
             orders.recv_timeout(LOOK_AGAIN)
         };
         match order {
-            Ok(Order::Start(command, reply)) => drop(reply.send(spawn(*command, &mut children))),
+            Ok(Order::Start(command, reply)) => {
+                // Nobody waits for it any more: it finds its lifeline closed, and ends.
+                if let Err(Ok(unwanted)) = reply.send(spawn(*command, &mut children)) {
+                    ending.extend(children.remove(&unwanted));
+                }
+            }
             Ok(Order::Collect(pid)) => ending.extend(children.remove(&pid)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,

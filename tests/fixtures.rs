@@ -1,0 +1,4 @@
+//! Functions that run in worker processes: those that behave, and those that misbehave in one way each.
+
+pub(crate) mod behave;
+pub(crate) mod misbehave;
