@@ -9,7 +9,12 @@ mod reader;
 mod sampler;
 mod spawner;
 
-use std::{ffi::OsString, path::PathBuf, rc::{Rc, Weak}, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    rc::{Rc, Weak},
+    sync::Arc,
+};
 
 use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force, Launch, Request, TooLarge};
 

@@ -6,8 +6,6 @@ mod callable;
 mod channels;
 mod entry;
 mod functions;
-#[cfg(test)]
-mod functions_tests;
 mod guard;
 mod host;
 mod interrupts;
