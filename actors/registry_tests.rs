@@ -7,7 +7,7 @@ use oast_config::{OnReturn, Profile};
 use crate::{
     Capacity, CheckoutError, DefinePool, EvalError, EvalResult, Lease, NotStarted, Settings, System, Value, Worker,
     fake::{profile, spec},
-    wait,
+    blocking::wait,
 };
 
 const SOON: Duration = Duration::from_secs(10);

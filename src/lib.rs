@@ -49,10 +49,8 @@
 
 mod evaluator;
 mod functions;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
-#[cfg(all(test, not(fuzzing)))]
-mod fuzzing;
 
 mod oast;
 mod sandbox;

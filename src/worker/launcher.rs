@@ -191,5 +191,5 @@ fn report(Failure { step, errno, text }: Failure) {
 
 /// Writes everything that waits. A host that is gone is noticed elsewhere.
 pub(super) fn send_all(socket: impl AsFd, outgoing: &mut Outgoing) {
-    drop(outgoing.write_with(|slices| rustix::io::writev(&socket, slices)));
+    let _ = outgoing.write_with(|slices| rustix::io::writev(&socket, slices));
 }

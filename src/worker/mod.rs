@@ -30,7 +30,7 @@ pub(crate) use interrupts::Interrupts;
 pub(crate) use main_loop::{Link, MainLoop, Outlet, Received, Wait};
 #[cfg(feature = "javascript")]
 pub(crate) use process::make_javascript;
-pub(crate) use runtime::{Blocked, Failure, Host, Reply, Runtime};
+pub(crate) use runtime::{Host, Runtime};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

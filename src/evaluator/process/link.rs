@@ -173,7 +173,7 @@ impl Link {
         let mut urgent = Outgoing::new(LIFELINE_LIMIT);
         if message.encode(&mut urgent).is_ok() {
             // Where it does not fit, a process is behind on thousands of interrupts, and will be killed for it.
-            drop(write(self.urgent.as_fd(), &mut urgent));
+            let _ = write(self.urgent.as_fd(), &mut urgent);
         }
         self.say(&message);
     }
@@ -205,7 +205,7 @@ impl Link {
     /// Kills the worker process; its guard ends what it started. Where that was tried before, the guard is in the way.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
-        drop(rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write));
+        let _ = rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write);
         let again = std::mem::replace(&mut self.state.borrow_mut().killed, true);
         if again {
             self.kill_group();
@@ -221,7 +221,7 @@ impl Link {
         let launcher = self.launcher.borrow();
         let group = launcher.as_ref().and_then(|launcher| i32::try_from(launcher.pid).ok());
         if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
-            drop(rustix::process::kill_process_group(group, Signal::KILL));
+            let _ = rustix::process::kill_process_group(group, Signal::KILL);
         }
     }
 
@@ -229,7 +229,7 @@ impl Link {
         let state = self.state.borrow();
         if let Some(handle) = state.worker.as_ref().and_then(|worker| worker.handle.as_ref()) {
             // An error says that it is gone.
-            drop(rustix::process::pidfd_send_signal(handle, signal));
+            let _ = rustix::process::pidfd_send_signal(handle, signal);
         }
     }
 
