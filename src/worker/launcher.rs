@@ -153,11 +153,11 @@ fn forget_mark() {
 }
 
 fn fork() -> Result<Side, Failure> {
-    // SAFETY: the process is single-threaded, so the child may do whatever the parent may.
     #[expect(
         unsafe_code,
         reason = "the guard must be the parent of the worker process, and exec would cost a millisecond"
     )]
+    // SAFETY: the process is single-threaded, so the child may do whatever the parent may.
     let pid = unsafe { libc::fork() };
     match Pid::from_raw(pid) {
         None => Ok(Side::Worker),
