@@ -70,6 +70,12 @@ impl Evaluator for Process {
         link.evaluate(id, request).or_else(too_large)
     }
 
+    fn lend(&mut self, id: EvalId, buffer: Vec<u8>) {
+        if let Some(link) = self.link.upgrade() {
+            link.lend(id, buffer);
+        }
+    }
+
     fn interrupt(&mut self, id: EvalId) {
         if let Some(link) = self.link.upgrade() {
             link.interrupt(id);

@@ -168,6 +168,11 @@ impl Link {
         Ok(())
     }
 
+    /// Memory for the bulk bytes of an answer.
+    pub(super) fn lend(&self, id: EvalId, buffer: Vec<u8>) {
+        self.state.borrow_mut().decoder.lend(id, buffer);
+    }
+
     pub(super) fn interrupt(&self, id: EvalId) {
         let message = ToWorker::Interrupt(id);
         let mut urgent = Outgoing::new(LIFELINE_LIMIT);

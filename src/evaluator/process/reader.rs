@@ -152,6 +152,7 @@ fn replied_to(link: &Link, id: EvalId, replied: Replied) {
         return;
     };
     state.in_flight.remove(at);
+    drop(state.decoder.reclaim(id));
     let idle = state.in_flight.is_empty();
     let ends = [replied.stdout_end, replied.stderr_end];
     for (attribution, end) in state.attribution.iter_mut().zip(ends) {
