@@ -49,7 +49,7 @@ pub(crate) struct Core {
     dice: RandomState,
     pid: u32,
     intake: Arc<Intake>,
-    observer: Arc<Observer>,
+    observer: Option<Arc<Observer>>,
     /// How many leases ended.
     pub(crate) leases: u64,
     /// Who waits for the worker to be stopped for good.
@@ -327,7 +327,9 @@ impl Core {
 
     fn note(&mut self, transition: Transition) {
         self.counters.count(&transition);
-        self.observer.saw(&transition, self.leases);
+        if let Some(observer) = &self.observer {
+            observer.saw(&transition, self.leases);
+        }
         if transition == Transition::Stopped {
             for waiting in self.await_end.drain(..) {
                 // Whoever does not wait any more needs no answer.

@@ -68,9 +68,15 @@ impl Worker {
     pub fn on_this_arbiter(spec: WorkerSpec) -> Self {
         let (journal, counters) = (Journal::new(LONE_EVENTS), Arc::<crate::Counters>::default());
         let intake = Arc::new(Intake::new(&spec.profile.limits, counters.clone()));
-        let parts =
-            Parts { spec: spec.clone(), intake: intake.clone(), journal: journal.clone(), counters, mourner: None };
-        let address = actix::Actor::start(Supervisor::new(parts));
+        let parts = Parts {
+            spec: spec.clone(),
+            intake: intake.clone(),
+            journal: journal.clone(),
+            counters,
+            observer: None,
+            leases: 0,
+        };
+        let address = Supervisor::start_on(&actix_rt::Arbiter::current(), parts);
         Self::new(spec, address, intake, journal)
     }
 
