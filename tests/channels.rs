@@ -1,3 +1,198 @@
-pub(crate) fn tests() -> Vec<libtest_mimic::Trial> {
-    Vec::new()
+//! Channels between a caller and the code in its worker: bounded, in order, closable, and tied to the worker's life.
+
+use std::time::Duration;
+
+use libtest_mimic::Trial;
+use oast::{ChannelError, Value, Worker};
+
+use crate::{
+    contract::Place,
+    fixtures::misbehave,
+    harness::{does_not_apply, promise},
+    stage::{call, done, functions, javascript, kept, until, value, within},
+};
+
+type Play = fn(Worker) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
+
+macro_rules! scenarios {
+    ($($name:ident),* $(,)?) => { [$((stringify!($name), (|worker| Box::pin($name(worker))) as Play)),*] };
+}
+
+pub(crate) fn tests() -> Vec<Trial> {
+    let scenarios = scenarios![
+        the_worker_puts_and_the_host_takes,
+        the_host_puts_and_the_worker_takes,
+        values_come_in_order,
+        twice_the_capacity_blocks_and_drains,
+        nothing_is_ready_at_the_end,
+        a_closed_channel_gives_what_it_has_and_then_says_so,
+        the_worker_can_close_it,
+        opening_it_again_closes_the_older_one,
+        it_closes_with_its_worker,
+        many_channels_do_not_disturb_each_other,
+    ];
+    let places = Place::ALL.into_iter().filter(|place| place.to_string().ends_with("javascript"));
+    let played = places.flat_map(|place| {
+        scenarios.map(|(name, play)| promise(format!("channels::{place}::{name}"), move || play(place.worker())))
+    });
+    let mut trials: Vec<Trial> = played.collect();
+    trials.extend(promises!("channels": a_crash_closes_it_and_nobody_hangs));
+    trials.push(does_not_apply("channels::rust", "functions have arguments and a result, and no channels"));
+    trials
+}
+
+async fn the_worker_puts_and_the_host_takes(worker: Worker) {
+    let channel = worker.channel("out", 4).unwrap();
+    value(worker.run("await oast.channel('out').put({ answer: 42 })").await);
+    let answer = Value::Map(vec![(Value::Text("answer".to_owned()), Value::Int(42))]);
+    assert_eq!(within("a value", channel.take()).await, Ok(answer));
+    drop(channel);
+    done(worker).await;
+}
+
+async fn the_host_puts_and_the_worker_takes(worker: Worker) {
+    let channel = worker.channel("in", 4).unwrap();
+    let taken = worker.eval("await oast.channel('in').take()");
+    within("room", channel.put("hello")).await.unwrap();
+    assert_eq!(value(within("the value", taken).await), Value::Text("hello".to_owned()));
+    drop(channel);
+    done(worker).await;
+}
+
+async fn values_come_in_order(worker: Worker) {
+    let channel = worker.channel("both", 16).unwrap();
+    for number in 0..10_i64 {
+        within("room", channel.put(number)).await.unwrap();
+    }
+    let echo = "const both = oast.channel('both'); for (let i = 0; i < 10; i++) await both.put(await both.take())";
+    value(within("the echo", worker.run(echo)).await);
+    for number in 0..10_i64 {
+        assert_eq!(within("a value", channel.take()).await, Ok(Value::Int(number)));
+    }
+    drop(channel);
+    done(worker).await;
+}
+
+async fn twice_the_capacity_blocks_and_drains(worker: Worker) {
+    let channel = worker.channel("narrow", 4).unwrap();
+    let mut producer = worker.eval(
+        "const narrow = oast.channel('narrow'); \
+         for (let i = 0; i < 8; i++) { await narrow.put(i); console.log(i) } 'all'",
+    );
+    let mut puts = 0;
+    while puts < 4 {
+        puts += within("a put", producer.printed()).await.unwrap().bytes.split(|byte| *byte == b'\n').count() - 1;
+    }
+    // Whatever is asked of the worker now is answered while the producer waits for room.
+    value(worker.eval("1").await);
+    assert!(!producer.is_ended(), "there is no room for more");
+    for number in 0..8_i64 {
+        assert_eq!(within("a value", channel.take()).await, Ok(Value::Int(number)));
+    }
+    assert_eq!(value(within("the producer's end", producer).await), Value::Text("all".to_owned()));
+
+    let consumer = worker.eval(
+        "const taken = []; for (let i = 0; i < 8; i++) taken.push(await oast.channel('narrow').take()); taken.length",
+    );
+    for number in 0..8_i64 {
+        within("room", channel.put(number)).await.unwrap();
+    }
+    assert_eq!(value(within("the consumer's end", consumer).await), Value::Int(8));
+    drop(channel);
+    done(worker).await;
+}
+
+async fn nothing_is_ready_at_the_end(worker: Worker) {
+    let channel = worker.channel("out", 2).unwrap();
+    assert!(!channel.is_ready());
+    assert_eq!(channel.try_take(), Ok(None));
+    value(worker.run("await oast.channel('out').put(1)").await);
+    until("a value is ready", || channel.is_ready()).await;
+    assert_eq!(channel.try_take(), Ok(Some(Value::Int(1))));
+    assert!(!channel.is_ready() && channel.is_open());
+    drop(channel);
+    done(worker).await;
+}
+
+async fn a_closed_channel_gives_what_it_has_and_then_says_so(worker: Worker) {
+    let channel = worker.channel("out", 4).unwrap();
+    value(worker.run("const out = oast.channel('out'); await out.put(1); await out.put(2)").await);
+    until("a value is ready", || channel.is_ready()).await;
+    channel.close();
+    assert!(!channel.is_open());
+    assert_eq!(channel.take().await, Ok(Value::Int(1)));
+    assert_eq!(channel.take().await, Ok(Value::Int(2)));
+    assert_eq!(channel.take().await, Err(ChannelError::Closed));
+    assert_eq!(channel.put(1_i64).await, Err(ChannelError::Closed));
+    let name = "try { await oast.channel('out').put(3); 'open' } catch (error) { error.name }";
+    assert_eq!(value(within("the other end", worker.eval(name)).await), Value::Text("ChannelClosed".to_owned()));
+    drop(channel);
+    done(worker).await;
+}
+
+async fn the_worker_can_close_it(worker: Worker) {
+    let channel = worker.channel("out", 4).unwrap();
+    value(worker.run("const out = oast.channel('out'); await out.put(1); out.close()").await);
+    assert_eq!(within("the value", channel.take()).await, Ok(Value::Int(1)));
+    assert_eq!(within("the end", channel.take()).await, Err(ChannelError::Closed));
+    drop(channel);
+    done(worker).await;
+}
+
+async fn opening_it_again_closes_the_older_one(worker: Worker) {
+    let older = worker.channel("out", 4).unwrap();
+    let newer = worker.channel("out", 4).unwrap();
+    assert_eq!(within("the end of the older one", older.take()).await, Err(ChannelError::Closed));
+    value(worker.run("await oast.channel('out').put(1)").await);
+    assert_eq!(within("a value", newer.take()).await, Ok(Value::Int(1)));
+    drop((older, newer));
+    done(worker).await;
+}
+
+async fn it_closes_with_its_worker(worker: Worker) {
+    let channel = worker.channel("out", 4).unwrap();
+    value(worker.eval("1").await);
+    let (taken, ()) = within("the end", async { tokio::join!(channel.take(), worker.stop()) }).await;
+    assert_eq!(taken, Err(ChannelError::Closed));
+    assert!(!channel.is_open());
+    drop(channel);
+    done(worker).await;
+}
+
+async fn many_channels_do_not_disturb_each_other(worker: Worker) {
+    let channels: Vec<_> = (0..20).map(|number| worker.channel(&format!("c{number}"), 2).unwrap()).collect();
+    let source = "for (let i = 0; i < 20; i++) (async () => { for (let n = 0; n < 10; n++) await oast.channel('c' + i).put(n) })()";
+    value(worker.run(source).await);
+    for number in 0..10_i64 {
+        for channel in channels.iter().rev() {
+            assert_eq!(within("a value", channel.take()).await, Ok(Value::Int(number)));
+        }
+    }
+    drop(channels);
+    done(worker).await;
+}
+
+async fn a_crash_closes_it_and_nobody_hangs() {
+    let worker = javascript(kept());
+    let channel = worker.channel("out", 1).unwrap();
+    value(worker.eval("1").await);
+    let pid = crate::stage::status(&worker).await.pid.cast_signed();
+    let kill = async {
+        crate::stage::pause(20).await;
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
+            .unwrap();
+    };
+    let (taken, ()) = within("the end", async { tokio::join!(channel.take(), kill) }).await;
+    assert_eq!(taken, Err(ChannelError::Closed));
+    assert_eq!(within("the end", channel.put(1_i64)).await, Err(ChannelError::Closed));
+    drop(channel);
+    done(worker).await;
+
+    // One that was opened to a worker which crashes before it ever looks at it.
+    let worker = functions(kept());
+    let channel = worker.channel("unused", 1).unwrap();
+    drop(call(&worker, misbehave::abort, ()));
+    assert_eq!(actix_rt::time::timeout(Duration::from_secs(10), channel.take()).await, Ok(Err(ChannelError::Closed)));
+    drop(channel);
+    done(worker).await;
 }

@@ -40,7 +40,6 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(life::the_count_of_workers_goes_to_one_and_back_to_none),
     scenario!(life::a_pending_call_of_ten_seconds_ends_with_an_error_at_stop),
     scenario!(life::a_stopped_worker_refuses),
-    scenario!(life::a_reset_starts_a_stopped_worker_again),
     scenario!(life::draining_lets_what_was_submitted_end),
     scenario!(life::bad_settings_fail_at_once, not LOCAL, "there is no program to start"),
     scenario!(evaluate::one_and_one_is_two),

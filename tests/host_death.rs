@@ -87,9 +87,9 @@ async fn full_host(scratch: &Scratch) -> (Child, Vec<Pid>) {
 /// Whatever was below the host is below this process now, if it lives at all.
 async fn assert_gone(below: &[Pid]) {
     let by = Instant::now() + SOON;
-    let living = || living(below).into_iter().map(describe).collect::<Vec<_>>();
-    while !living().is_empty() {
-        assert!(Instant::now() < by, "{:?} outlive their host by {SOON:?}", living());
+    let left = || living(below).into_iter().map(describe).collect::<Vec<_>>();
+    while !left().is_empty() {
+        assert!(Instant::now() < by, "{:?} outlive their host by {SOON:?}", left());
         crate::stage::pause(5).await;
     }
     let mine = living(&descendants(getpid()));

@@ -72,14 +72,6 @@ pub(super) async fn a_stopped_worker_refuses(place: Place) {
     worker.stop().await;
 }
 
-pub(super) async fn a_reset_starts_a_stopped_worker_again(place: Place) {
-    let worker = place.worker();
-    worker.stop().await;
-    worker.reset();
-    place.assert_usable(&worker).await;
-    done(worker).await;
-}
-
 pub(super) async fn draining_lets_what_was_submitted_end(place: Place) {
     let worker = place.worker();
     let under_way: Vec<_> = (0..3).map(|_| place.act(&worker, Act::WaitFor(50))).collect();

@@ -11,13 +11,16 @@ use rustix::{
     process::{Pid, PidfdFlags},
 };
 
-use tokio::io::Interest;
+use tokio::io::{Interest, unix::AsyncFd};
 
 use super::link::{Link, WorkerProcess, clear};
 use crate::wire::{BuildId, FromLauncher};
 
 /// How long a process may live on after it closed its control channel.
 const CLOSED_GRACE: Duration = Duration::from_secs(1);
+
+/// How long the kernel may take to end a process that was killed.
+const KILLED_GRACE: Duration = Duration::from_secs(1);
 
 /// How the worker process ended, as its guard saw it.
 pub(super) struct Ended {
@@ -35,11 +38,11 @@ pub(super) async fn wait(link: &Rc<Link>) {
         let received = rustix::net::recv(&link.lifeline, space, RecvFlags::DONTWAIT);
         drop(state);
         match received {
-            Ok((0, _)) => return link.guard_gone(),
+            Ok((0, _)) => return link.guard_gone().await,
             Ok(_) => {}
             Err(Errno::AGAIN) => clear(&link.lifeline, Interest::READABLE),
             Err(Errno::INTR) => {}
-            Err(_) => return link.guard_gone(),
+            Err(_) => return link.guard_gone().await,
         }
         while let Ok(Some(message)) = { link.state.borrow_mut().lifeline.next() } {
             if link.hear_guard(message) {
@@ -127,8 +130,8 @@ impl Link {
         self.events.send(Event::Ready { pid, capabilities: hello.capabilities });
     }
 
-    /// Nobody watches over the process any more.
-    fn guard_gone(&self) {
+    /// Nobody watches over the process any more. It is killed, and gone when this returns.
+    async fn guard_gone(&self) {
         let mut state = self.state.borrow_mut();
         if state.worker.is_some() && state.violation.is_none() && !state.is_killed() {
             state.violation = Some("its guard is gone".to_owned());
@@ -136,6 +139,16 @@ impl Link {
         drop(state);
         self.kill();
         self.kill_group();
+        let handle = self.state.borrow().worker.as_ref().and_then(|worker| worker.handle.as_ref()?.try_clone().ok());
+        let readable = |handle| {
+            #[expect(unsafe_code, reason = "tokio has no other way to wait for a pidfd")]
+            // SAFETY: the handle is owned, and moves into what waits for it.
+            unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }.ok()
+        };
+        if let Some(handle) = handle.and_then(readable) {
+            // One that the kernel does not let go is not waited for: nobody could do more.
+            drop(actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await);
+        }
     }
 
     /// The process closed its control channel. It is leaving, or it must.

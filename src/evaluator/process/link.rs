@@ -10,6 +10,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::{Command, Stdio},
     rc::Rc,
+    time::{Duration, Instant},
 };
 
 use oast_actors::{ChannelMessage, EvalId, Events, Force, Launch, Request};
@@ -18,7 +19,7 @@ use rustix::{
     io::Errno,
     net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType},
     pipe::PipeFlags,
-    process::Signal,
+    process::{Pid, Signal},
 };
 use tokio::{
     io::Interest,
@@ -33,6 +34,7 @@ use super::{
     spawner::{self, Launcher},
 };
 use crate::{
+    sandbox::descendants,
     spin::Spinner,
     wire::{
         BuildId, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message, Outgoing,
@@ -79,7 +81,8 @@ pub(super) struct State {
     pub(super) ended: Option<ending::Ended>,
     pub(super) violation: Option<String>,
     pub(super) start_failure: Option<String>,
-    killed: bool,
+    /// When it was first told to go.
+    killed: Option<Instant>,
 }
 
 /// The process that the guard bore.
@@ -88,6 +91,9 @@ pub(super) struct WorkerProcess {
     /// Signals go through it: the pid may belong to somebody else once the process is collected. `None` if it was by then.
     pub(super) handle: Option<OwnedFd>,
 }
+
+/// How long a guard may take to end what its worker process started.
+const GUARD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A guard's messages have few bytes.
 const LIFELINE_LIMIT: ByteSize = ByteSize::kib(4);
@@ -207,27 +213,31 @@ impl Link {
         self.abandoned.notify_one();
     }
 
-    /// Kills the worker process; its guard ends what it started. Where that was tried before, the guard is in the way.
+    /// Kills the worker process; its guard ends what it started. Where that was tried long ago, the guard is in the way.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
         let _ = rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write);
-        let again = std::mem::replace(&mut self.state.borrow_mut().killed, true);
-        if again {
+        let since = *self.state.borrow_mut().killed.get_or_insert_with(Instant::now);
+        if since.elapsed() >= GUARD_PATIENCE {
             self.kill_group();
         }
     }
 
     pub(super) fn is_killed(&self) -> bool {
-        self.state.borrow().killed
+        self.state.borrow().is_killed()
     }
 
-    /// Kills the guard and whatever is still in its process group. The pid is safe: the guard is not collected yet.
+    /// Kills what is below the guard, the guard, and whatever is still in its process group. A guard that is killed ends
+    /// nothing any more, so what has left the group must be found before. The pid is safe: it is not collected yet.
     pub(super) fn kill_group(&self) {
         let launcher = self.launcher.borrow();
-        let group = launcher.as_ref().and_then(|launcher| i32::try_from(launcher.pid).ok());
-        if let Some(group) = group.and_then(rustix::process::Pid::from_raw) {
-            let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        let guard = launcher.as_ref().and_then(|launcher| i32::try_from(launcher.pid).ok());
+        let Some(guard) = guard.and_then(Pid::from_raw) else { return };
+        for pid in descendants::of(guard) {
+            // An error says that it is gone already.
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
+        let _ = rustix::process::kill_process_group(guard, Signal::KILL);
     }
 
     fn signal(&self, signal: Signal) {
@@ -283,7 +293,7 @@ impl Link {
 impl State {
     /// Whether it was told to go.
     pub(super) const fn is_killed(&self) -> bool {
-        self.killed
+        self.killed.is_some()
     }
 
     fn new(launch: &Launch) -> Self {
@@ -302,7 +312,7 @@ impl State {
             ended: None,
             violation: None,
             start_failure: None,
-            killed: false,
+            killed: None,
         }
     }
 }

@@ -18,11 +18,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// What the thread is asked to do.
 enum Order {
-    Start(Box<Command>, oneshot::Sender<std::io::Result<u32>>),
+    Start(Box<Command>, oneshot::Sender<std::io::Result<Launcher>>),
     Collect(u32),
 }
 
-/// A launcher that was started. When this is dropped, it is about to end, and is collected.
+/// A launcher that was started. When this is dropped, it is about to end, and is collected: also when it is dropped on
+/// its way to somebody who does not wait for it any more.
 #[derive(Debug)]
 pub(super) struct Launcher {
     pub(super) pid: u32,
@@ -33,8 +34,7 @@ pub(super) async fn start(command: Command) -> std::io::Result<Launcher> {
     let (sender, started) = oneshot::channel();
     // Without the thread, the order is dropped, and its sender with it.
     drop(orders().send(Order::Start(Box::new(command), sender)));
-    let pid = started.await.map_err(std::io::Error::other)??;
-    Ok(Launcher { pid })
+    started.await.map_err(std::io::Error::other)?
 }
 
 impl Drop for Launcher {
@@ -66,12 +66,7 @@ fn run(orders: &Receiver<Order>) {
             orders.recv_timeout(LOOK_AGAIN)
         };
         match order {
-            Ok(Order::Start(command, reply)) => {
-                // Nobody waits for it any more: it finds its lifeline closed, and ends.
-                if let Err(Ok(unwanted)) = reply.send(spawn(*command, &mut children)) {
-                    ending.extend(children.remove(&unwanted));
-                }
-            }
+            Ok(Order::Start(command, reply)) => drop(reply.send(spawn(*command, &mut children))),
             Ok(Order::Collect(pid)) => ending.extend(children.remove(&pid)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
@@ -82,9 +77,9 @@ fn run(orders: &Receiver<Order>) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where worker processes start")]
-fn spawn(mut command: Command, children: &mut HashMap<u32, Child>) -> std::io::Result<u32> {
+fn spawn(mut command: Command, children: &mut HashMap<u32, Child>) -> std::io::Result<Launcher> {
     let child = command.spawn()?;
     let pid = child.id();
     children.insert(pid, child);
-    Ok(pid)
+    Ok(Launcher { pid })
 }
