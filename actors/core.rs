@@ -241,7 +241,11 @@ impl Core {
                 }
                 self.act(Event::Ready(capabilities));
             }
-            EvaluatorEvent::Reset => self.act(Event::Cleaned),
+            EvaluatorEvent::Reset => {
+                // The runtime forgot its ends of them.
+                self.close_channels();
+                self.act(Event::Cleaned);
+            }
             EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
             EvaluatorEvent::Exited(exit) => {
                 self.close_channels();
