@@ -28,7 +28,7 @@ use crate::{
     intake::Intake,
     lifecycle::{Effect, Event, Exited, Lifecycle, State},
     line::{InterruptReason, Submission},
-    messages::Submit,
+    messages::{Submit, Wanted},
     observer::Observer,
     supervisor::Parts,
 };
@@ -49,7 +49,7 @@ pub(crate) struct Core {
     dice: RandomState,
     pid: u32,
     intake: Arc<Intake>,
-    observer: Arc<Observer>,
+    observer: Option<Arc<Observer>>,
     /// How many leases ended.
     pub(crate) leases: u64,
     /// Who waits for the worker to be stopped for good.
@@ -64,6 +64,8 @@ pub(crate) struct Core {
 /// An evaluation that did not end yet.
 struct Pending {
     request: Request,
+    /// Memory for the value's bulk bytes.
+    buffer: Option<Vec<u8>>,
     completer: Completer,
     warnings: Vec<Warning>,
     since: Instant,
@@ -116,7 +118,8 @@ impl Core {
     }
 
     pub(crate) fn submit(&mut self, submit: Submit) {
-        let Submit { leases, id, request, options, completer } = submit;
+        let Submit { leases, id, wanted, completer } = submit;
+        let Wanted { request, options, buffer } = wanted;
         if leases != self.leases {
             self.counters.refused.add(1);
             return completer.complete(Err(NotStarted::LeaseEnded.into()));
@@ -132,7 +135,7 @@ impl Core {
         };
         let seen = completer.seen.load(Ordering::Relaxed);
         self.counters.submitted.add(1);
-        self.pending.insert(id, Pending { request, completer, warnings: Vec::new(), since: now });
+        self.pending.insert(id, Pending { request, buffer, completer, warnings: Vec::new(), since: now });
         self.on(Event::Submit { submission, seen }, now);
     }
 
@@ -176,10 +179,13 @@ impl Core {
     }
 
     fn send(&mut self, id: EvalId) {
-        let Some(pending) = self.pending.get(&id) else {
+        let Some(pending) = self.pending.get_mut(&id) else {
             // It was too large for the process before this one, and has its answer.
             return self.later(Event::Replied(id));
         };
+        if let Some(buffer) = pending.buffer.take() {
+            self.evaluator.lend(id, buffer);
+        }
         if let Err(too_large) = self.evaluator.evaluate(id, &pending.request) {
             let refusal = NotStarted::TooLarge { size: too_large.size, limit: too_large.limit };
             self.finish(id, Err(refusal.into()));
@@ -327,7 +333,9 @@ impl Core {
 
     fn note(&mut self, transition: Transition) {
         self.counters.count(&transition);
-        self.observer.saw(&transition, self.leases);
+        if let Some(observer) = &self.observer {
+            observer.saw(&transition, self.leases);
+        }
         if transition == Transition::Stopped {
             for waiting in self.await_end.drain(..) {
                 // Whoever does not wait any more needs no answer.

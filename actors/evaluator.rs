@@ -20,6 +20,11 @@ pub trait Evaluator: 'static {
     /// The request has more bytes than a message may have.
     fn evaluate(&mut self, id: EvalId, request: &Request) -> Result<(), TooLarge>;
 
+    /// Offers memory for the bulk bytes of one evaluation's value, before it is sent. An evaluator may make nothing of it.
+    fn lend(&mut self, id: EvalId, buffer: Vec<u8>) {
+        drop((id, buffer));
+    }
+
     /// Asks the process to end one evaluation, running or not. Naming one that ended already does nothing.
     fn interrupt(&mut self, id: EvalId);
 

@@ -2,7 +2,7 @@
 //! decisions beside them. Knows no file, socket, process, language or byte format: the world comes in through the
 //! [`Evaluator`] trait.
 
-mod blocking;
+pub mod blocking;
 mod channel;
 mod checkout;
 mod core;
@@ -46,7 +46,7 @@ mod registry_tests;
 #[cfg(test)]
 mod supervisor_tests;
 
-pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker, wait};
+pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker};
 pub use channel::{Channel, ChannelError};
 pub use checkout::{
     Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, ResetWorker, Settings, Snapshot, TakeLease,

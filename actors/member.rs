@@ -65,7 +65,7 @@ impl Roster {
 
     fn parts(&self, spec: WorkerSpec, intake: Arc<Intake>, observer: Observer) -> Parts {
         let (journal, counters) = (self.journal.clone(), self.counters.clone());
-        Parts { spec, intake, journal, counters, observer: Arc::new(observer), leases: 0 }
+        Parts { spec, intake, journal, counters, observer: Some(Arc::new(observer)), leases: 0 }
     }
 
     fn observed(&self) -> WeakRecipient<Observed> {

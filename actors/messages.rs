@@ -88,9 +88,17 @@ pub(crate) struct Submit {
     /// How many leases of the worker had ended when its caller got the handle.
     pub(crate) leases: u64,
     pub(crate) id: EvalId,
+    pub(crate) wanted: Wanted,
+    pub(crate) completer: Completer,
+}
+
+/// What a caller wants evaluated, and how.
+#[derive(Debug)]
+pub(crate) struct Wanted {
     pub(crate) request: Request,
     pub(crate) options: EvalOptions,
-    pub(crate) completer: Completer,
+    /// Memory for the value's bulk bytes.
+    pub(crate) buffer: Option<Vec<u8>>,
 }
 
 /// A caller's end of a channel says something.
@@ -172,7 +180,7 @@ impl MessageResponse<Supervisor, Evaluate> for Later {
         let id = intake.next_id();
         Core::enter(&core, |core| {
             let leases = core.leases;
-            core.submit(Submit { leases, id, request, options, completer });
+            core.submit(Submit { leases, id, wanted: Wanted { request, options, buffer: None }, completer });
         });
     }
 }

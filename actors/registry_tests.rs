@@ -6,8 +6,8 @@ use oast_config::{OnReturn, Profile};
 
 use crate::{
     Capacity, CheckoutError, DefinePool, EvalError, EvalResult, Lease, NotStarted, Settings, System, Value, Worker,
+    blocking::wait,
     fake::{profile, spec},
-    wait,
 };
 
 const SOON: Duration = Duration::from_secs(10);

@@ -30,7 +30,8 @@ pub(crate) struct Parts {
     pub(crate) intake: Arc<Intake>,
     pub(crate) journal: Journal,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) observer: Arc<Observer>,
+    /// `None` for a worker that belongs to no registry.
+    pub(crate) observer: Option<Arc<Observer>>,
     /// How many leases of this worker ended already.
     pub(crate) leases: u64,
 }

@@ -18,7 +18,7 @@ use crate::{
     evaluation::Reply,
     intake::Intake,
     journal::Subscription,
-    messages::{self, AwaitEnd, ByLessee, ChannelSays, GetStatus, Interrupt, OpenChannel, Order, Submit},
+    messages::{self, AwaitEnd, ByLessee, ChannelSays, GetStatus, Interrupt, OpenChannel, Order, Submit, Wanted},
     spec::WorkerSpec,
     supervisor::{Parts, Supervisor},
 };
@@ -68,9 +68,15 @@ impl Worker {
     pub fn on_this_arbiter(spec: WorkerSpec) -> Self {
         let (journal, counters) = (Journal::new(LONE_EVENTS), Arc::<crate::Counters>::default());
         let intake = Arc::new(Intake::new(&spec.profile.limits, counters.clone()));
-        let parts =
-            Parts { spec: spec.clone(), intake: intake.clone(), journal: journal.clone(), counters, mourner: None };
-        let address = actix::Actor::start(Supervisor::new(parts));
+        let parts = Parts {
+            spec: spec.clone(),
+            intake: intake.clone(),
+            journal: journal.clone(),
+            counters,
+            observer: None,
+            leases: 0,
+        };
+        let address = Supervisor::start_on(&actix_rt::Arbiter::current(), parts);
         Self::new(spec, address, intake, journal)
     }
 
@@ -95,15 +101,27 @@ impl Worker {
     /// The queue is full, or the supervisor gone.
     pub fn tell(&self, code: impl Into<Code>) -> Result<(), NotStarted> {
         let request = Request { job: Job::Code(code.into()), fetch: false };
-        self.send_submission(self.shared.intake.next_id(), request, EvalOptions::default(), Reply::Nobody)
+        let wanted = Wanted { request, options: EvalOptions::default(), buffer: None };
+        self.send_submission(self.shared.intake.next_id(), wanted, Reply::Nobody)
     }
 
     /// Evaluates a request with limits of its own.
     pub fn submit(&self, request: Request, options: EvalOptions) -> Evaluation {
+        self.send_with(request, options, None)
+    }
+
+    /// Evaluates a request, and receives the bulk bytes of its value into `buffer` where they fit: fresh memory costs more
+    /// than the bytes take to come. `Vec::from` gives the buffer back, once the value's bytes are held by nobody else. It
+    /// is lost when the value has few bytes, or when there is none.
+    pub fn submit_into(&self, request: Request, options: EvalOptions, buffer: Vec<u8>) -> Evaluation {
+        self.send_with(request, options, Some(buffer))
+    }
+
+    fn send_with(&self, request: Request, options: EvalOptions, buffer: Option<Vec<u8>>) -> Evaluation {
         let id = self.shared.intake.next_id();
         let (evaluation, reply) = Evaluation::new(id, self.same_caller());
         // A refusal answers through the reply, as every other end does.
-        drop(self.send_submission(id, request, options, reply));
+        drop(self.send_submission(id, Wanted { request, options, buffer }, reply));
         evaluation
     }
 
@@ -213,15 +231,9 @@ impl Worker {
         address.try_send(message).map_err(|_gone| NotStarted::SupervisorGone)
     }
 
-    fn send_submission(
-        &self,
-        id: EvalId,
-        request: Request,
-        options: EvalOptions,
-        reply: Reply,
-    ) -> Result<(), NotStarted> {
+    fn send_submission(&self, id: EvalId, wanted: Wanted, reply: Reply) -> Result<(), NotStarted> {
         let completer = self.shared.intake.admit(reply, self.seen.clone())?;
-        self.order(Submit { leases: self.leases, id, request, options, completer })
+        self.order(Submit { leases: self.leases, id, wanted, completer })
     }
 
     /// The same caller, in another place.

@@ -20,7 +20,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use oast_actors::{Call, EvalError, EvalOptions, EvalResult, Evaluation, Job, Raised, Request, Value, Worker};
+use oast_actors::{
+    BlockingWorker, Call, EvalError, EvalOptions, EvalResult, Evaluation, Job, Raised, Request, Value, Worker,
+    blocking::wait,
+};
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
@@ -99,6 +102,28 @@ impl CallExt for Worker {
         let request = call_request(function, arguments);
         let evaluation = request.map(|request| self.submit(request, EvalOptions::default()));
         Calling { evaluation: evaluation.map_err(Some), result: PhantomData }
+    }
+}
+
+/// Calls functions of this program in a worker, and waits for what they return.
+pub trait BlockingCallExt {
+    /// Calls `function` with `arguments`, a tuple, and waits as [`blocking::wait`](oast_actors::blocking::wait) does.
+    ///
+    /// # Errors
+    /// As [`CallExt::call`]'s.
+    fn call<F, A>(&self, function: F, arguments: A) -> Result<F::Output, CallError>
+    where
+        F: Callable<A>,
+        A: Arguments;
+}
+
+impl BlockingCallExt for BlockingWorker {
+    fn call<F, A>(&self, function: F, arguments: A) -> Result<F::Output, CallError>
+    where
+        F: Callable<A>,
+        A: Arguments,
+    {
+        wait(self.worker().call(function, arguments))
     }
 }
 

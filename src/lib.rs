@@ -2,7 +2,7 @@
 //! process, restarts it on a crash, holds it to limits and routes evaluations to it; a *registry* hands out handles.
 //!
 //! ```no_run
-//! use oast::{CallExt, Oast, Spec, config::Config};
+//! use oast::{BlockingCallExt, Oast, Spec, config::Config};
 //!
 //! fn resize(image: Vec<u8>, width: u32) -> usize {
 //!     image.len() / width as usize
@@ -13,7 +13,7 @@
 //!     oast::init();
 //!     let oast = Oast::start(Config::default())?;
 //!     let worker = oast.blocking().worker(Spec::functions("images"))?;
-//!     let size = oast::blocking::wait(worker.call(resize, (vec![0; 640], 320)))?;
+//!     let size = worker.call(resize, (vec![0; 640], 320))?;
 //!     assert_eq!(size, 2);
 //!     Ok(())
 //! }
@@ -49,11 +49,10 @@
 
 mod evaluator;
 mod functions;
-#[cfg(fuzzing)]
+#[cfg(any(fuzzing, test))]
 pub mod fuzzing;
-#[cfg(all(test, not(fuzzing)))]
-mod fuzzing;
 
+mod oast;
 mod sandbox;
 mod spec;
 mod spin;
@@ -61,9 +60,10 @@ mod wire;
 mod worker;
 
 pub use functions::{
-    Arguments, Blob, CallError, CallExt, Callable, Calling, call_request, decode_result, end_if_interrupted,
-    interrupted,
+    Arguments, Blob, BlockingCallExt, CallError, CallExt, Callable, Calling, call_request, decode_result,
+    end_if_interrupted, interrupted,
 };
+pub use oast::{BlockingOast, Oast, StartError};
 pub use oast_actors::*;
 pub use oast_config as config;
 pub use spec::{Spec, UnknownRuntime};

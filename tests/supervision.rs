@@ -1,1 +1,3 @@
-pub(crate) fn tests() -> Vec<libtest_mimic::Trial> { Vec::new() }
+pub(crate) fn tests() -> Vec<libtest_mimic::Trial> {
+    Vec::new()
+}

@@ -176,8 +176,7 @@ impl ThreadParts {
     }
 
     fn serve(self) -> Result<(), String> {
-        let outlet: Rc<dyn Outlet> =
-            Rc::new(LocalOutlet { news: self.news.clone(), progress: self.progress.clone() });
+        let outlet: Rc<dyn Outlet> = Rc::new(LocalOutlet { news: self.news.clone(), progress: self.progress.clone() });
         let host = Rc::new(WorkerHost::new(outlet.clone(), self.interrupts.clone()));
         let mut runtime = (self.make)(host.clone())?;
         drop(self.news.send(News::Ready(runtime.capabilities())));
@@ -197,9 +196,8 @@ impl Progress {
 
     /// An evaluation is about to begin. False when it must not.
     fn begins(&self, id: EvalId) -> bool {
-        let begun = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| {
-            (last & Self::ENDED == 0).then_some(id.0)
-        });
+        let begun =
+            self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, |last| (last & Self::ENDED == 0).then_some(id.0));
         begun.is_ok()
     }
 

@@ -9,7 +9,12 @@ mod reader;
 mod sampler;
 mod spawner;
 
-use std::{ffi::OsString, path::PathBuf, rc::{Rc, Weak}, sync::Arc};
+use std::{
+    ffi::OsString,
+    path::PathBuf,
+    rc::{Rc, Weak},
+    sync::Arc,
+};
 
 use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force, Launch, Request, TooLarge};
 
@@ -63,6 +68,12 @@ impl Evaluator for Process {
     fn evaluate(&mut self, id: EvalId, request: &Request) -> Result<(), TooLarge> {
         let Some(link) = self.link.upgrade() else { return Ok(()) };
         link.evaluate(id, request).or_else(too_large)
+    }
+
+    fn lend(&mut self, id: EvalId, buffer: Vec<u8>) {
+        if let Some(link) = self.link.upgrade() {
+            link.lend(id, buffer);
+        }
     }
 
     fn interrupt(&mut self, id: EvalId) {

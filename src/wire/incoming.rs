@@ -68,9 +68,6 @@ pub(crate) enum WireError {
         #[source]
         cause: DecodeError,
     },
-    /// The stream ended within a frame.
-    #[error("the stream ended within a frame, after {0} bytes")]
-    Truncated(usize),
 }
 
 /// Takes messages out of a stream of bytes.
@@ -169,18 +166,6 @@ impl<M: Message> Decoder<M> {
         let message = prefix.message(&self.small[body..body + prefix.body], payload)?;
         self.start = end;
         Ok(Some(message))
-    }
-
-    /// Whether the stream may end here.
-    ///
-    /// # Errors
-    /// It would end within a frame.
-    pub(crate) fn finish(&self) -> Result<(), WireError> {
-        let large = self.large.as_ref().map_or(0, |large| PREFIX + large.bytes.len());
-        match self.small.len() - self.start + large {
-            0 => Ok(()),
-            begun => Err(WireError::Truncated(begun)),
-        }
     }
 
     /// Takes the memory for a large frame, whose length is checked, and moves there what has come of it. The memory is

@@ -50,7 +50,6 @@ fn decode_in_steps<M: Message>(decoder: &mut Decoder<M>, mut bytes: &[u8], most:
             messages.push(message);
         }
     }
-    decoder.finish().unwrap();
     messages
 }
 

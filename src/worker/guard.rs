@@ -40,7 +40,7 @@ impl Guard {
         let pidfd = rustix::process::pidfd_open(self.worker, PidfdFlags::empty()).ok();
         if self.host_is_gone_before(pidfd.as_ref()) {
             // Errors say that it is gone already.
-            drop(rustix::process::kill_process(self.worker, Signal::KILL));
+            let _ = rustix::process::kill_process(self.worker, Signal::KILL);
         }
         let status = wait_for(self.worker);
         descendants::end_all();
@@ -79,9 +79,9 @@ impl Guard {
 fn let_go_of_output() {
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDWR, rustix::fs::Mode::empty());
     if let Ok(null) = null {
-        drop(rustix::stdio::dup2_stdin(&null));
-        drop(rustix::stdio::dup2_stdout(&null));
-        drop(rustix::stdio::dup2_stderr(&null));
+        let _ = rustix::stdio::dup2_stdin(&null);
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
     }
 }
 

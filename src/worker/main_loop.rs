@@ -9,7 +9,7 @@ use super::{
     host::WorkerHost,
     interrupts::Interrupts,
     meter::Meter,
-    runtime::{Failure, Host, Reply, Runtime},
+    runtime::{Failure, Reply, Runtime},
 };
 use crate::wire::{FromWorker, Replied, ToWorker};
 

@@ -6,8 +6,6 @@ mod callable;
 mod channels;
 mod entry;
 mod functions;
-#[cfg(test)]
-mod functions_tests;
 mod guard;
 mod host;
 mod interrupts;
@@ -32,7 +30,7 @@ pub(crate) use interrupts::Interrupts;
 pub(crate) use main_loop::{Link, MainLoop, Outlet, Received, Wait};
 #[cfg(feature = "javascript")]
 pub(crate) use process::make_javascript;
-pub(crate) use runtime::{Blocked, Failure, Host, Reply, Runtime};
+pub(crate) use runtime::{Host, Runtime};
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -48,10 +46,10 @@ static INITIALIZED: AtomicBool = AtomicBool::new(false);
 /// In a worker process it serves until the supervisor is done with it, and does not return. In any other process it
 /// returns at once.
 pub fn init() {
+    INITIALIZED.store(true, Ordering::Relaxed);
     if std::env::var_os(MARK).is_some() {
         launcher::run();
     }
-    INITIALIZED.store(true, Ordering::Relaxed);
 }
 
 /// Whether worker processes of this program will know what they are.

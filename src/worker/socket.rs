@@ -57,7 +57,7 @@ impl SocketOutlet {
 
     /// Takes a call.
     pub(super) fn take_call(&self) {
-        drop(rustix::io::read(&self.attend, &mut [0; 8]));
+        let _ = rustix::io::read(&self.attend, &mut [0; 8]);
     }
 
     /// Sends what was gathered. Says whether there was anything.
@@ -122,7 +122,7 @@ impl Outlet for Arc<SocketOutlet> {
         self.progress.begins(id);
         // What is gathered must not wait for this evaluation, however long it takes.
         if !self.lock().is_empty() && !self.attended.swap(true, Ordering::AcqRel) {
-            drop(rustix::io::write(&self.attend, &1_u64.to_ne_bytes()));
+            let _ = rustix::io::write(&self.attend, &1_u64.to_ne_bytes());
         }
         true
     }

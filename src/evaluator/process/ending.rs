@@ -142,7 +142,7 @@ impl Link {
         let handle = self.state.borrow().worker.as_ref().and_then(|worker| worker.handle.as_ref()?.try_clone().ok());
         if let Some(handle) = handle.and_then(|handle| AsyncFd::with_interest(handle, Interest::READABLE).ok()) {
             // One that the kernel does not let go is not waited for: nobody could do more.
-            drop(actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await);
+            let _ = actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await;
         }
     }
 

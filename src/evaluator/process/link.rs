@@ -174,12 +174,17 @@ impl Link {
         Ok(())
     }
 
+    /// Memory for the bulk bytes of an answer.
+    pub(super) fn lend(&self, id: EvalId, buffer: Vec<u8>) {
+        self.state.borrow_mut().decoder.lend(id, buffer);
+    }
+
     pub(super) fn interrupt(&self, id: EvalId) {
         let message = ToWorker::Interrupt(id);
         let mut urgent = Outgoing::new(LIFELINE_LIMIT);
         if message.encode(&mut urgent).is_ok() {
             // Where it does not fit, a process is behind on thousands of interrupts, and will be killed for it.
-            drop(write(self.urgent.as_fd(), &mut urgent));
+            let _ = write(self.urgent.as_fd(), &mut urgent);
         }
         self.say(&message);
     }
@@ -211,7 +216,7 @@ impl Link {
     /// Kills the worker process; its guard ends what it started. Where that was tried long ago, the guard is in the way.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
-        drop(rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write));
+        let _ = rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write);
         let since = *self.state.borrow_mut().killed.get_or_insert_with(Instant::now);
         if since.elapsed() >= GUARD_PATIENCE {
             self.kill_group();
@@ -230,16 +235,16 @@ impl Link {
         let Some(guard) = guard.and_then(Pid::from_raw) else { return };
         for pid in descendants::of(guard) {
             // An error says that it is gone already.
-            drop(rustix::process::kill_process(pid, Signal::KILL));
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
         }
-        drop(rustix::process::kill_process_group(guard, Signal::KILL));
+        let _ = rustix::process::kill_process_group(guard, Signal::KILL);
     }
 
     fn signal(&self, signal: Signal) {
         let state = self.state.borrow();
         if let Some(handle) = state.worker.as_ref().and_then(|worker| worker.handle.as_ref()) {
             // An error says that it is gone.
-            drop(rustix::process::pidfd_send_signal(handle, signal));
+            let _ = rustix::process::pidfd_send_signal(handle, signal);
         }
     }
 

@@ -12,7 +12,10 @@ use super::{
     link::{Link, clear},
     output,
 };
-use crate::wire::{FromWorker, Replied};
+use crate::{
+    spin::Spell,
+    wire::{FromWorker, Replied},
+};
 
 /// What one look at the control channel gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,13 +47,7 @@ pub(super) async fn read(link: &Rc<Link>) {
 
 /// Looks again and again for the answer that is about to come, and lets everybody else on this thread run in between.
 async fn spin(link: &Rc<Link>) {
-    loop {
-        let mut state = link.state.borrow_mut();
-        if state.in_flight.is_empty() {
-            return;
-        }
-        let Some(spell) = state.spinner.as_mut().and_then(crate::spin::Spinner::begin) else { return };
-        drop(state);
+    while let Some(spell) = link.begin_spell() {
         let pulled = loop {
             let pulled = pull(link);
             if pulled != Pulled::Nothing || !spell.goes_on() {
@@ -58,15 +55,28 @@ async fn spin(link: &Rc<Link>) {
             }
             tokio::task::yield_now().await;
         };
-        let mut state = link.state.borrow_mut();
-        if let Some(spinner) = &mut state.spinner {
-            if pulled == Pulled::Some { spinner.hit() } else { spinner.miss(&spell) }
-        }
-        drop(state);
+        link.end_spell(&spell, pulled == Pulled::Some);
         if pulled != Pulled::Some {
             return;
         }
         deliver(link);
+    }
+}
+
+impl Link {
+    /// `None` when no answer is awaited, or spinning does not pay.
+    fn begin_spell(&self) -> Option<Spell> {
+        let mut state = self.state.borrow_mut();
+        if state.in_flight.is_empty() {
+            return None;
+        }
+        state.spinner.as_mut()?.begin()
+    }
+
+    fn end_spell(&self, spell: &Spell, came: bool) {
+        if let Some(spinner) = &mut self.state.borrow_mut().spinner {
+            if came { spinner.hit() } else { spinner.miss(spell) }
+        }
     }
 }
 
@@ -142,6 +152,7 @@ fn replied_to(link: &Link, id: EvalId, replied: Replied) {
         return;
     };
     state.in_flight.remove(at);
+    drop(state.decoder.reclaim(id));
     let idle = state.in_flight.is_empty();
     let ends = [replied.stdout_end, replied.stderr_end];
     for (attribution, end) in state.attribution.iter_mut().zip(ends) {

@@ -32,9 +32,9 @@ pub(super) struct Launcher {
 /// Starts a launcher. Blocks nobody: `vfork` stops the thread that calls it until the new program runs.
 pub(super) async fn start(command: Command) -> std::io::Result<Launcher> {
     let (sender, started) = oneshot::channel();
-    let gone = || std::io::Error::other("the thread that starts processes is gone");
-    orders().send(Order::Start(Box::new(command), sender)).map_err(|_| gone())?;
-    started.await.map_err(|_| gone())?
+    // Without the thread, the order is dropped, and its sender with it.
+    drop(orders().send(Order::Start(Box::new(command), sender)));
+    started.await.map_err(std::io::Error::other)?
 }
 
 impl Drop for Launcher {
@@ -61,7 +61,7 @@ fn run(orders: &Receiver<Order>) {
     let mut ending = Vec::new();
     loop {
         let order = if ending.is_empty() {
-            orders.recv().map_err(|_| RecvTimeoutError::Disconnected)
+            orders.recv().map_err(RecvTimeoutError::from)
         } else {
             orders.recv_timeout(LOOK_AGAIN)
         };

@@ -82,7 +82,7 @@ fn a_reset_drops_everything() {
 #[test]
 fn a_call_is_refused() {
     let mut js = Fixture::new();
-    let job = Job::Call(oast_actors::Call { function: 1, arguments: Default::default() });
+    let job = Job::Call(oast_actors::Call { function: 1, arguments: Default::default(), attachments: Vec::new() });
     let (_, reply) = js.start_request(Request { job, fetch: true });
     assert!(matches!(reply.unwrap().result, Err(Failure::Raised(_))));
 }
