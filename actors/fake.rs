@@ -15,6 +15,8 @@ pub(crate) struct Fake {
     process: Option<Rc<RefCell<Process>>>,
     ahead: u32,
     resets: bool,
+    /// Whether its processes come to their hello.
+    starts: bool,
 }
 
 struct Process {
@@ -29,7 +31,11 @@ struct Process {
 
 impl Fake {
     pub(crate) const fn new(ahead: u32, resets: bool) -> Self {
-        Self { process: None, ahead, resets }
+        Self { process: None, ahead, resets, starts: true }
+    }
+
+    pub(crate) fn that_never_starts() -> Self {
+        Self { starts: false, ..Self::new(0, true) }
     }
 }
 
@@ -84,7 +90,6 @@ fn begin(process: &Rc<RefCell<Process>>) {
             drop(inner);
             exit(process, ExitStatus::Code(0));
         }
-        "panic-in-event" => panic!("the evaluator panics as it says something"),
         "remember" => {
             inner.words.push(argument.to_owned());
             drop(inner);
@@ -115,7 +120,11 @@ impl Evaluator for Fake {
             ahead: self.ahead,
             ..Capabilities::default()
         };
-        later(&process, move |process| say(process, Event::Ready { pid: 7, capabilities }));
+        let starts = self.starts;
+        later(&process, move |process| match starts {
+            true => say(process, Event::Ready { pid: 7, capabilities }),
+            false => exit(process, ExitStatus::Code(1)),
+        });
         self.process = Some(process);
     }
 

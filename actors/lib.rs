@@ -42,6 +42,8 @@ mod worker;
 #[cfg(test)]
 mod fake;
 #[cfg(test)]
+mod fault_tests;
+#[cfg(test)]
 mod registry_tests;
 #[cfg(test)]
 mod supervisor_tests;

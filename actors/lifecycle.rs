@@ -530,3 +530,7 @@ fn ignored_interrupt(reason: InterruptReason) -> Cause {
         InterruptReason::By(Interrupter::Caller) | InterruptReason::Waited => Cause::IgnoredInterrupt,
     }
 }
+
+#[cfg(test)]
+#[path = "lifecycle_tests.rs"]
+mod tests;

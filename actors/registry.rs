@@ -192,3 +192,41 @@ impl Handler<Halt> for Registry {
         actix_rt::System::current().stop();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        Capacity,
+        fake::{profile, spec},
+        registry_tests::{lease, pool, recall, run, start, word},
+    };
+
+    /// Makes the registry panic.
+    #[derive(Message)]
+    #[rtype(result = "bool")]
+    struct Boom;
+
+    impl Handler<Boom> for Registry {
+        type Result = MessageResult<Boom>;
+
+        fn handle(&mut self, _: Boom, _: &mut Context<Self>) -> Self::Result {
+            MessageResult(self.with(|_| panic!("the registry panics")).unwrap_or(false))
+        }
+    }
+
+    #[test]
+    fn a_registry_that_panics_goes_on_with_all_it_knows() {
+        run(async {
+            let system = start(Capacity::default());
+            let worker = system.worker(spec("w", profile())).await.unwrap();
+            word(worker.eval("remember it").await);
+            system.define_pool(pool("js", 1, 1, profile())).await.unwrap();
+            let held = lease(&system, "js").await.unwrap();
+            assert!(!system.addr().send(Boom).await.unwrap());
+            drop(held);
+            lease(&system, "js").await.unwrap();
+            assert_eq!(recall(&system.worker(spec("w", profile())).await.unwrap()).await, "it");
+        });
+    }
+}

@@ -179,7 +179,8 @@ async fn a_crash_closes_it_and_nobody_hangs() {
     let pid = crate::stage::status(&worker).await.pid.cast_signed();
     let kill = async {
         crate::stage::pause(20).await;
-        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL).unwrap();
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
+            .unwrap();
     };
     let (taken, ()) = within("the end", async { tokio::join!(channel.take(), kill) }).await;
     assert_eq!(taken, Err(ChannelError::Closed));

@@ -54,8 +54,7 @@ fn wall(limit: u64) -> Profile {
     with(kept(), |profile| profile.limits.wall_time = Some(Duration::from_millis(limit)))
 }
 
-const BY_WALL_TIME: Interrupter =
-    Interrupter::TimeLimit { limit: Duration::from_millis(100), clock: Clock::Wall };
+const BY_WALL_TIME: Interrupter = Interrupter::TimeLimit { limit: Duration::from_millis(100), clock: Clock::Wall };
 
 async fn wall_time_interrupts_and_the_state_lives_on() {
     let worker = javascript(with(wall(100), |profile| profile.limits.grace = Duration::from_secs(5)));

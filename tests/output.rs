@@ -55,7 +55,9 @@ async fn it_is_attributed_to_whoever_printed_it() {
 
 async fn it_comes_in_order_even_when_evaluations_are_many() {
     let worker = functions(kept());
-    let all: Vec<_> = (0..100).map(|number| call(&worker, behave::prints, (format!("out {number}"), format!("err {number}")))).collect();
+    let all: Vec<_> = (0..100)
+        .map(|number| call(&worker, behave::prints, (format!("out {number}"), format!("err {number}"))))
+        .collect();
     for (number, one) in all.into_iter().enumerate() {
         let outcome = outcome(within("its turn", one).await);
         // Functions print past the runtime: what is printed in the same breath may be the neighbour's, but none is lost.
@@ -80,10 +82,8 @@ async fn a_flood_does_not_keep_an_interrupt_from_being_heard() {
     let mut profile = kept();
     profile.limits.grace = Duration::from_secs(8);
     let (functions, javascript) = (functions(profile.clone()), javascript(profile));
-    let floods = [
-        call(&functions, misbehave::flood_for_ever, ()),
-        javascript.eval("for (;;) console.log('x'.repeat(10_000))"),
-    ];
+    let floods =
+        [call(&functions, misbehave::flood_for_ever, ()), javascript.eval("for (;;) console.log('x'.repeat(10_000))")];
     crate::stage::pause(200).await;
     for flood in floods {
         let since = Instant::now();

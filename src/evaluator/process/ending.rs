@@ -140,7 +140,12 @@ impl Link {
         self.kill();
         self.kill_group();
         let handle = self.state.borrow().worker.as_ref().and_then(|worker| worker.handle.as_ref()?.try_clone().ok());
-        if let Some(handle) = handle.and_then(|handle| AsyncFd::with_interest(handle, Interest::READABLE).ok()) {
+        let readable = |handle| {
+            #[expect(unsafe_code, reason = "tokio has no other way to wait for a pidfd")]
+            // SAFETY: the handle is owned, and moves into what waits for it.
+            unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }.ok()
+        };
+        if let Some(handle) = handle.and_then(readable) {
             // One that the kernel does not let go is not waited for: nobody could do more.
             let _ = actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await;
         }
