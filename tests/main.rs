@@ -9,6 +9,7 @@
 mod harness;
 mod channels;
 mod contract;
+mod conventions;
 mod crashes;
 mod fixtures;
 mod host_death;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 8] = [
+    let areas: [Vec<Trial>; 9] = [
         contract::tests(),
         limits::tests(),
         crashes::tests(),
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         supervision::tests(),
         host_death::tests(),
         soak::tests(),
+        conventions::tests(),
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), areas.into_iter().flatten().collect());
     harness::tell_skips();

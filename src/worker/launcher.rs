@@ -71,6 +71,7 @@ impl Failure {
 
 fn launch() -> Result<(), Failure> {
     must_be_single_threaded()?;
+    let_go_of_the_rest().map_err(Failure::at("close inherited descriptors"))?;
     let (launch, channels) = receive()?;
     forget_mark();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
@@ -141,6 +142,22 @@ fn receive_some(decoder: &mut Decoder<Launch>, descriptors: &mut Vec<OwnedFd>) -
     }
     decoder.space().extend_from_slice(&bytes[..received.bytes]);
     Ok(received.bytes)
+}
+
+/// Descriptors that the host left open across an exec are nobody's here: those that are meant to come have not come yet.
+fn let_go_of_the_rest() -> Result<(), rustix::io::Errno> {
+    let entries = std::fs::read_dir("/proc/self/fd")
+        .map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?;
+    // Gathered first, for the directory is one of them.
+    let numbers: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| *number > 2) {
+        // SAFETY: the process has just started and runs nothing but this: no value in it owns a descriptor beyond 2.
+        #[expect(unsafe_code, reason = "what was inherited has no owner")]
+        unsafe {
+            libc::close(number);
+        }
+    }
+    Ok(())
 }
 
 /// Programs that the code starts must not think that they are worker processes.

@@ -147,7 +147,7 @@ impl Link {
         };
         if let Some(handle) = handle.and_then(readable) {
             // One that the kernel does not let go is not waited for: nobody could do more.
-            drop(actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await);
+            let _ = actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await;
         }
     }
 
