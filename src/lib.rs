@@ -47,6 +47,7 @@
 //! - A caller whose state was lost is told before its next evaluation runs against a blank process.
 //! - All queues are bounded, and all waits have deadlines.
 
+pub mod doctor;
 mod evaluator;
 mod functions;
 #[cfg(any(fuzzing, test))]
