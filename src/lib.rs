@@ -49,6 +49,8 @@
 
 pub mod doctor;
 mod evaluator;
+#[cfg(feature = "cli")]
+pub mod front;
 mod functions;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

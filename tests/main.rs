@@ -8,6 +8,7 @@
 #[macro_use]
 mod harness;
 mod channels;
+mod command_line;
 mod contract;
 mod crashes;
 mod fixtures;
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 8] = [
+    let areas: [Vec<Trial>; 9] = [
         contract::tests(),
         limits::tests(),
         crashes::tests(),
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
         supervision::tests(),
         host_death::tests(),
         soak::tests(),
+        command_line::tests(),
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), areas.into_iter().flatten().collect());
     harness::tell_skips();
