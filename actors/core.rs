@@ -118,7 +118,7 @@ impl Core {
     }
 
     pub(crate) fn submit(&mut self, submit: Submit) {
-        let Submit { leases, id, wanted, completer } = submit;
+        let Submit { leases, id, seen, wanted, completer } = submit;
         let Wanted { request, options, buffer } = wanted;
         if leases != self.leases {
             self.counters.refused.add(1);
@@ -133,7 +133,6 @@ impl Core {
             start_by: options.queue_time.or(limits.queue_time).map(|time| now + time),
             built_on: 0,
         };
-        let seen = completer.seen.load(Ordering::Relaxed);
         self.counters.submitted.add(1);
         self.pending.insert(id, Pending { request, buffer, completer, warnings: Vec::new(), since: now });
         self.on(Event::Submit { submission, seen }, now);
@@ -147,6 +146,7 @@ impl Core {
     fn on(&mut self, event: Event, now: Instant) {
         let mut effects = std::mem::take(&mut self.effects);
         self.lifecycle.on(event, now, &mut effects);
+        self.intake.set_epoch(self.lifecycle.epoch, self.lifecycle.serving_epoch());
         for effect in effects.drain(..) {
             self.carry_out(effect);
         }
@@ -207,7 +207,6 @@ impl Core {
         let launch = Launch { worker: self.spec.name.to_string(), epoch, profile: self.spec.profile.clone() };
         let me = self.me.clone();
         self.counters.starts.add(1);
-        self.intake.launched(epoch);
         let events = Events::new(move |event| {
             if let Some(core) = me.upgrade() {
                 Self::enter(&core, |core| core.hear(epoch, event));
@@ -241,7 +240,11 @@ impl Core {
                 }
                 self.act(Event::Ready(capabilities));
             }
-            EvaluatorEvent::Reset => self.act(Event::Cleaned),
+            EvaluatorEvent::Reset => {
+                // The runtime forgot its ends of them.
+                self.close_channels();
+                self.act(Event::Cleaned);
+            }
             EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
             EvaluatorEvent::Exited(exit) => {
                 self.close_channels();
@@ -316,18 +319,11 @@ impl Core {
 
     fn refuse(&mut self, id: EvalId, refusal: NotStarted) {
         self.counters.refused.add(1);
-        if let (NotStarted::Restarted { .. }, Some(pending)) = (&refusal, self.pending.get(&id)) {
-            pending.completer.seen.store(0, Ordering::Relaxed);
-        }
         self.finish(id, Err(refusal.into()));
     }
 
     fn lose(&mut self, id: EvalId, report: Arc<ExitReport>) {
         self.counters.lost.add(1);
-        if let Some(pending) = self.pending.get(&id) {
-            // The caller is told with this very answer: its next evaluation may run against a blank process.
-            pending.completer.seen.store(0, Ordering::Relaxed);
-        }
         self.finish(id, Err(EvalError::Lost(report)));
     }
 
@@ -484,6 +480,7 @@ impl Drop for Core {
             error!(worker = %self.spec.name, "evaluator panicked as it was stopped");
         }
         let lost = self.lost();
+        self.intake.set_epoch(self.lifecycle.epoch, self.lifecycle.epoch + 1);
         if let State::Starting { .. } | State::Running(_) | State::Stopping(_) = self.lifecycle.state {
             self.note(Transition::Exited(lost.clone()));
         }

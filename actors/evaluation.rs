@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     result: Option<EvalResult>,
     output: VecDeque<Printed>,
     ended: bool,
+    /// Whether its caller does not want to know how it ends.
+    abandoned: bool,
     waker: Option<Waker>,
 }
 
@@ -94,6 +96,9 @@ impl Future for Evaluation {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<EvalResult> {
         let mut shared = self.slot.lock();
+        if let Some(result) = &shared.result {
+            self.worker.read(result);
+        }
         match shared.result.take() {
             Some(Ok(mut outcome)) => {
                 outcome.output = std::mem::take(&mut shared.output).into();
@@ -106,6 +111,34 @@ impl Future for Evaluation {
                 Poll::Pending
             }
         }
+    }
+}
+
+impl Drop for Evaluation {
+    fn drop(&mut self) {
+        let mut shared = self.slot.lock();
+        shared.abandoned = true;
+        if let Some(result) = &shared.result {
+            self.worker.unread(result);
+        }
+    }
+}
+
+/// A caller that reads that its worker's state is lost builds on none from now on; unless it has, since.
+pub(crate) fn read(seen: &AtomicU64, result: &EvalResult) {
+    let lost = match result {
+        Err(EvalError::Lost(report)) => report.epoch,
+        Err(EvalError::NotStarted(NotStarted::Restarted { epoch, .. })) => epoch.saturating_sub(1),
+        Ok(_) | Err(EvalError::NotStarted(_) | EvalError::Interrupted(_)) => return,
+    };
+    // Nothing is done where the caller has seen a later process.
+    let _ = seen.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |seen| (seen <= lost).then_some(0));
+}
+
+/// A caller that does not look is refused once, and no more: it would be refused for ever.
+pub(crate) fn unread(seen: &AtomicU64, result: &EvalResult) {
+    if let Err(EvalError::NotStarted(_)) = result {
+        read(seen, result);
     }
 }
 
@@ -171,6 +204,9 @@ impl Completer {
         match std::mem::replace(&mut self.reply, Reply::Nobody) {
             Reply::Slot(slot) => {
                 let mut shared = slot.lock();
+                if shared.abandoned {
+                    unread(&self.seen, &result);
+                }
                 shared.result = Some(result);
                 shared.ended = true;
                 wake(shared);
@@ -179,7 +215,7 @@ impl Completer {
             Reply::Actor(Some(sender), output) => {
                 drop(sender.send(result.map(|outcome| Outcome { output, ..outcome })));
             }
-            Reply::Actor(None, _) | Reply::Nobody => {}
+            Reply::Actor(None, _) | Reply::Nobody => unread(&self.seen, &result),
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct Intake {
     next_id: AtomicU64,
     /// The last process that was started, whichever supervisor started it.
     epoch: AtomicU64,
+    /// Which process serves what is submitted now: the last one, or the one after it.
+    serving: AtomicU64,
     /// How many evaluations did not end yet.
     load: Arc<AtomicUsize>,
     /// How many may wait.
@@ -29,7 +31,15 @@ pub(crate) struct Intake {
 impl Intake {
     pub(crate) fn new(limits: &oast_config::Limits, counters: Arc<Counters>) -> Self {
         let (limit, output) = (limits.queue, limits.output.get());
-        Self { next_id: AtomicU64::new(1), epoch: AtomicU64::new(0), load: Arc::default(), limit, output, counters }
+        Self {
+            next_id: AtomicU64::new(1),
+            epoch: AtomicU64::new(0),
+            serving: AtomicU64::new(1),
+            load: Arc::default(),
+            limit,
+            output,
+            counters,
+        }
     }
 
     pub(crate) fn next_id(&self) -> EvalId {
@@ -41,8 +51,15 @@ impl Intake {
         self.epoch.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn launched(&self, epoch: u64) {
+    /// Which process serves what is submitted now, as far as a caller can know.
+    pub(crate) fn serving(&self) -> u64 {
+        self.serving.load(Ordering::Acquire)
+    }
+
+    /// Is told before any caller is answered that a process ended, so that what it submits then is meant for the next.
+    pub(crate) fn set_epoch(&self, epoch: u64, serving: u64) {
         self.epoch.store(epoch, Ordering::Relaxed);
+        self.serving.store(serving, Ordering::Release);
     }
 
     /// Lets one evaluation in, or answers it that the worker is busy.

@@ -88,6 +88,8 @@ pub(crate) struct Submit {
     /// How many leases of the worker had ended when its caller got the handle.
     pub(crate) leases: u64,
     pub(crate) id: EvalId,
+    /// The epoch on whose state it may build; 0 when on none.
+    pub(crate) seen: u64,
     pub(crate) wanted: Wanted,
     pub(crate) completer: Completer,
 }
@@ -180,7 +182,7 @@ impl MessageResponse<Supervisor, Evaluate> for Later {
         let id = intake.next_id();
         Core::enter(&core, |core| {
             let leases = core.leases;
-            core.submit(Submit { leases, id, wanted: Wanted { request, options, buffer: None }, completer });
+            core.submit(Submit { leases, id, seen: 0, wanted: Wanted { request, options, buffer: None }, completer });
         });
     }
 }

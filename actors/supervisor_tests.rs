@@ -107,6 +107,24 @@ fn every_handle_is_told_once_that_state_is_lost() {
 }
 
 #[test]
+fn whoever_does_not_look_at_its_evaluations_is_not_refused_for_ever() {
+    run(async {
+        let (system, worker) = one(spec("w", profile())).await;
+        word(worker.eval("remember it").await);
+        drop(worker.eval("crash"));
+        let mut events = system.events();
+        while worker.status().await.unwrap().epoch < 2 {
+            events.next().await;
+        }
+        worker.tell("remember nothing").unwrap();
+        while system.counters().refused.get() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(recall(&worker).await, "");
+    });
+}
+
+#[test]
 fn without_state_only_what_may_have_begun_is_lost() {
     run(async {
         let (system, worker) = one(fake_spec("w", stateless(), 5, true)).await;

@@ -15,7 +15,7 @@ use crate::{
     Asked, Channel, ChannelMessage, Code, EvalId, EvalOptions, Evaluate, Evaluation, Job, Journal, NotStarted, Request,
     WorkerStatus,
     channel::Endpoint,
-    evaluation::Reply,
+    evaluation::{EvalResult, Reply, read, unread},
     intake::Intake,
     journal::Subscription,
     messages::{self, AwaitEnd, ByLessee, ChannelSays, GetStatus, Interrupt, OpenChannel, Order, Submit, Wanted},
@@ -233,7 +233,23 @@ impl Worker {
 
     fn send_submission(&self, id: EvalId, wanted: Wanted, reply: Reply) -> Result<(), NotStarted> {
         let completer = self.shared.intake.admit(reply, self.seen.clone())?;
-        self.order(Submit { leases: self.leases, id, wanted, completer })
+        // What its caller submitted just before may not have run yet, and would be lost with the process that serves now.
+        let serving = self.shared.intake.serving();
+        let seen = match self.seen.load(Ordering::Relaxed) {
+            0 => serving,
+            seen => seen,
+        };
+        self.order(Submit { leases: self.leases, id, seen, wanted, completer })
+    }
+
+    /// Its caller reads how an evaluation ended.
+    pub(crate) fn read(&self, result: &EvalResult) {
+        read(&self.seen, result);
+    }
+
+    /// Its caller does not care how an evaluation ended.
+    pub(crate) fn unread(&self, result: &EvalResult) {
+        unread(&self.seen, result);
     }
 
     /// The same caller, in another place.

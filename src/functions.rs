@@ -29,7 +29,7 @@ use thiserror::Error;
 
 pub use crate::{
     wire::Blob,
-    worker::{Arguments, Callable, end_if_interrupted, interrupted},
+    worker::{Arguments, Callable, FunctionChannel, end_if_interrupted, function_channel, interrupted},
 };
 use crate::{
     wire::{Encoded, decode_arguments, encode_arguments},

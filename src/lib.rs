@@ -60,8 +60,8 @@ mod wire;
 mod worker;
 
 pub use functions::{
-    Arguments, Blob, BlockingCallExt, CallError, CallExt, Callable, Calling, call_request, decode_result,
-    end_if_interrupted, interrupted,
+    Arguments, Blob, BlockingCallExt, CallError, CallExt, Callable, Calling, FunctionChannel, call_request,
+    decode_result, end_if_interrupted, function_channel, interrupted,
 };
 pub use oast::{BlockingOast, Oast, StartError};
 pub use oast_actors::*;

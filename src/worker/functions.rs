@@ -37,6 +37,11 @@ pub fn interrupted() -> bool {
     })
 }
 
+/// What the process does for the function that runs now; `None` outside of a call.
+pub(super) fn current_host() -> Option<Rc<dyn Host>> {
+    CURRENT.with_borrow(|current| current.as_ref().map(|(_, host)| host.clone()))
+}
+
 /// Ends the function that runs now if its caller has asked for it: it unwinds, and the evaluation's outcome is that it was
 /// interrupted. Does nothing otherwise. To be called on the thread that the function was called on.
 pub fn end_if_interrupted() {

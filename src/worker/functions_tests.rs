@@ -30,6 +30,10 @@ impl Host for Impatient {
 
     fn close(&self, _: &str) {}
 
+    fn wait(&self) -> bool {
+        false
+    }
+
     fn is_open(&self, _: &str) -> bool {
         false
     }

@@ -1,11 +1,17 @@
 //! What the worker process does for its runtime: it prints, knows of interrupts, and carries channel values.
 
-use std::{cell::Cell, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use oast_actors::{ChannelMessage, EvalId, Stream, Value};
 
 use super::{
     channels::Channels,
+    inbox::{Pump, Pumped},
     interrupts::Interrupts,
     main_loop::Outlet,
     runtime::{Blocked, Host},
@@ -18,7 +24,12 @@ pub(crate) struct WorkerHost {
     interrupts: Arc<Interrupts>,
     channels: Channels,
     printed: [Printed; 2],
+    /// Where channel messages come from in the midst of an evaluation. It has this host, so this has it weakly.
+    pump: RefCell<Option<Weak<dyn Pump>>>,
 }
+
+/// How long an interrupt may go unnoticed by code that waits for a channel.
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What the runtime printed to one stream.
 #[derive(Debug, Default)]
@@ -30,7 +41,17 @@ struct Printed {
 
 impl WorkerHost {
     pub(crate) fn new(outlet: Rc<dyn Outlet>, interrupts: Arc<Interrupts>) -> Self {
-        Self { outlet, interrupts, channels: Channels::default(), printed: Default::default() }
+        Self {
+            outlet,
+            interrupts,
+            channels: Channels::default(),
+            printed: Default::default(),
+            pump: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn pump_from(&self, pump: Weak<dyn Pump>) {
+        self.pump.replace(Some(pump));
     }
 
     pub(crate) const fn channels(&self) -> &Channels {
@@ -84,6 +105,16 @@ impl Host for WorkerHost {
         if self.channels.close(channel) {
             self.say(channel, ChannelMessage::Close);
         }
+    }
+
+    fn wait(&self) -> bool {
+        let pump = self.pump.borrow().as_ref().and_then(Weak::upgrade);
+        match pump.map(|pump| pump.pump(Instant::now() + LOOK)) {
+            Some(Pumped::Message(name, message)) => self.channels.hear(name, message),
+            Some(Pumped::Nothing) => {}
+            Some(Pumped::Gone) | None => return false,
+        }
+        true
     }
 
     fn is_open(&self, channel: &str) -> bool {

@@ -1,12 +1,17 @@
 //! Takes messages one after another, gives evaluations to the runtime, and sends its answers. The same loop serves in a
 //! worker process, behind a socket, and on a thread of the host, behind a queue: [`Link`] and [`Outlet`] hide which.
 
-use std::{rc::Rc, sync::Arc, time::Instant};
+use std::{
+    rc::{Rc, Weak},
+    sync::Arc,
+    time::Instant,
+};
 
 use oast_actors::{EvalId, Job, Reply as WireReply, ReplyResult, Request, Stream, Usage, Value};
 
 use super::{
     host::WorkerHost,
+    inbox::{Inbox, Pump},
     interrupts::Interrupts,
     meter::Meter,
     runtime::{Failure, Reply, Runtime},
@@ -56,7 +61,7 @@ pub(crate) enum Received {
 
 /// The loop of one worker.
 pub(crate) struct MainLoop<'a, L> {
-    link: L,
+    inbox: Rc<Inbox<L>>,
     outlet: Rc<dyn Outlet>,
     host: Rc<WorkerHost>,
     interrupts: Arc<Interrupts>,
@@ -73,7 +78,7 @@ struct Began {
     fetch: bool,
 }
 
-impl<'a, L: Link> MainLoop<'a, L> {
+impl<'a, L: Link + 'static> MainLoop<'a, L> {
     pub(crate) fn new(
         link: L,
         outlet: Rc<dyn Outlet>,
@@ -81,7 +86,9 @@ impl<'a, L: Link> MainLoop<'a, L> {
         interrupts: Arc<Interrupts>,
         runtime: &'a mut dyn Runtime,
     ) -> Self {
-        Self { link, outlet, host, interrupts, runtime, waiting: Vec::new(), meter: Meter::default(), leaving: false }
+        let inbox = Rc::new(Inbox::new(link));
+        host.pump_from(Rc::downgrade(&inbox) as Weak<dyn Pump>);
+        Self { inbox, outlet, host, interrupts, runtime, waiting: Vec::new(), meter: Meter::default(), leaving: false }
     }
 
     /// Serves until the host is gone or done with this worker.
@@ -89,7 +96,7 @@ impl<'a, L: Link> MainLoop<'a, L> {
         let mut ended = Vec::new();
         while !(self.leaving && self.waiting.is_empty()) {
             let wait = self.runtime.wake_at().map_or(Wait::Forever, Wait::Until);
-            let received = self.link.receive(wait);
+            let received = self.inbox.next(wait);
             let resume = match received {
                 Received::Gone => return,
                 Received::Nothing => true,

@@ -60,6 +60,10 @@ pub(crate) trait Host {
     /// Closes a channel from both ends: values that were put can still be taken.
     fn close(&self, channel: &str);
 
+    /// Waits a moment for something to come for a channel; false when nothing will. For runtimes that run one evaluation
+    /// after another: the others are called when something came.
+    fn wait(&self) -> bool;
+
     /// Whether a channel is open. A channel that nobody has named before is opened by being named.
     fn is_open(&self, channel: &str) -> bool;
 }

@@ -73,6 +73,10 @@ impl Host for FakeHost {
         self.closed.borrow_mut().insert(channel.to_owned());
     }
 
+    fn wait(&self) -> bool {
+        false
+    }
+
     fn is_open(&self, channel: &str) -> bool {
         !self.closed.borrow().contains(channel)
     }

@@ -1,0 +1,94 @@
+//! How long one evaluation takes when nothing else is outstanding.
+
+use std::time::Duration;
+
+use actix_rt::{Arbiter, System, SystemRunner};
+use oast::{
+    Worker,
+    config::{Latency, Profile},
+};
+
+use crate::{
+    block_on::block_on,
+    child::Other,
+    floor::{self, Partner},
+    placement::Placement,
+    row::Row,
+    subject::{Runtime, profile},
+    turns::{each, each_awaited, take_turns},
+};
+
+const ROUNDS: usize = 9;
+const TIMES: usize = 400;
+
+/// The caller on its supervisor's arbiter.
+pub(crate) fn round_trip(placement: Placement) -> Vec<Row> {
+    beside_ping_pong(placement, Latency::Normal, "", [1.3, 1.2])
+}
+
+/// The same, where both sides may spin for a short time. On one core they must not, and then it is as without.
+pub(crate) fn low_latency(placement: Placement) -> Vec<Row> {
+    let most = match placement {
+        Placement::OneCore => [1.3, 1.2],
+        Placement::TwoCores | Placement::Free => [0.4, 0.4],
+    };
+    beside_ping_pong(placement, Latency::Low, ", low latency", most)
+}
+
+fn beside_ping_pong(placement: Placement, latency: Latency, how: &str, most: [f64; 2]) -> Vec<Row> {
+    placement.place_here();
+    let system = System::new();
+    let profile = profile(latency);
+    let mut other = Other::echo(placement);
+    let javascript = Runtime::JavaScript.warm(&system, &profile, placement);
+    let rust = Runtime::Rust.warm(&system, &profile, placement);
+    let [floor, javascript, rust] = take_turns(
+        ROUNDS,
+        [
+            &mut || floor::round_trip(&mut other, TIMES),
+            &mut || on_the_arbiter(&system, Runtime::JavaScript, &javascript),
+            &mut || on_the_arbiter(&system, Runtime::Rust, &rust),
+        ],
+    );
+    let place = placement.name();
+    vec![
+        Row::times(format!("eval(\"1+1\"){how}, {place}"), floor, javascript, most[0]),
+        Row::times(format!("add(1, 1){how}, {place}"), floor, rust, most[1]),
+    ]
+}
+
+fn on_the_arbiter(system: &SystemRunner, runtime: Runtime, worker: &Worker) -> Duration {
+    system.block_on(each_awaited(TIMES, async || runtime.two(worker).await))
+}
+
+/// The caller on a thread of its own: what that adds is to be no more than two wake-ups of threads.
+pub(crate) fn from_another_thread(placement: Placement) -> Vec<Row> {
+    placement.place_here();
+    let system = System::new();
+    let profile = profile(Latency::Normal);
+    let near = Runtime::Rust.warm(&system, &profile, placement);
+    let (far, arbiter) = on_another_arbiter(profile);
+    let partner = Partner::start();
+    let [wake_ups, near, far] = take_turns(
+        ROUNDS,
+        [&mut || partner.two_wake_ups(TIMES), &mut || on_the_arbiter(&system, Runtime::Rust, &near), &mut || {
+            each(TIMES, || block_on(Runtime::Rust.two(&far)))
+        }],
+    );
+    arbiter.stop();
+    let name = format!("another thread's share of add(1, 1), {}", placement.name());
+    vec![Row::within(name, wake_ups, far.saturating_sub(near), "≤ two wake-ups")]
+}
+
+fn on_another_arbiter(profile: Profile) -> (Worker, Arbiter) {
+    let arbiter = Arbiter::new();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let started = arbiter.spawn_fn(move || {
+        let worker = Worker::on_this_arbiter(Runtime::Rust.spec(profile).into_worker_spec());
+        sender.send(worker).expect("somebody waits for it");
+    });
+    assert!(started, "the arbiter runs");
+    let worker = receiver.recv().expect("the arbiter starts it");
+    block_on(Runtime::Rust.two(&worker));
+    (worker, arbiter)
+}

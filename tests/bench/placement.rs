@@ -1,0 +1,62 @@
+//! Which cores the two sides run on. A wake-up across cores costs several times what one on the same core does, and the
+//! kernel places freely: a ratio means something only where floor and subject are placed alike.
+
+use rustix::{
+    process::Pid,
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
+};
+
+/// Which cores the two sides run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Placement {
+    /// Both on the first.
+    OneCore,
+    /// Each on one of its own.
+    TwoCores,
+    /// Wherever the kernel likes.
+    Free,
+}
+
+impl Placement {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::OneCore => "one core",
+            Self::TwoCores => "two cores",
+            Self::Free => "not pinned",
+        }
+    }
+
+    /// Places this thread, and all that it starts from now on.
+    pub(crate) fn place_here(self) {
+        match self {
+            Self::OneCore | Self::TwoCores => place(None, 0),
+            Self::Free => {}
+        }
+    }
+
+    /// Places the process at the other end.
+    pub(crate) fn place_other(self, pid: u32) {
+        match self {
+            Self::TwoCores => place(i32::try_from(pid).ok().and_then(Pid::from_raw), 1),
+            Self::OneCore | Self::Free => {}
+        }
+    }
+}
+
+/// Where the machine has fewer cores, the last one serves.
+fn place(pid: Option<Pid>, core: usize) {
+    let allowed = allowed();
+    let core = allowed[core.min(allowed.len() - 1)];
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(pid, &set).expect("a core that may be used can be chosen");
+}
+
+/// The cores that this program may use; asked once, before a placement narrows it.
+fn allowed() -> &'static [usize] {
+    static ALLOWED: std::sync::OnceLock<Vec<usize>> = std::sync::OnceLock::new();
+    ALLOWED.get_or_init(|| {
+        let set = sched_getaffinity(None).expect("a thread may ask where it may run");
+        (0..CpuSet::MAX_CPU).filter(|core| set.is_set(*core)).collect()
+    })
+}
