@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use oast::{
-    CallExt, Cause, CheckoutError, EvalError, EvalOptions, Evaluate, NotStarted, Oast, Outcome, Phase, Spec, Transition,
-    Value, call_request,
+    CallExt, Cause, CheckoutError, EvalError, EvalOptions, Evaluate, NotStarted, Oast, Outcome, Phase, Spec,
+    Transition, Value, call_request,
     config::{Config, OnReturn, Profile},
 };
 

@@ -33,12 +33,8 @@ pub(super) struct Ended {
 pub(super) async fn wait(link: &Rc<Link>) {
     loop {
         let Ok(()) = link.lifeline.readable().await else { return };
-        let mut state = link.state.borrow_mut();
-        let space = rustix::buffer::spare_capacity(state.lifeline.space());
-        let received = rustix::net::recv(&link.lifeline, space, RecvFlags::DONTWAIT);
-        drop(state);
-        match received {
-            Ok((0, _)) => return link.guard_gone().await,
+        match link.receive_from_guard() {
+            Ok(0) => return link.guard_gone().await,
             Ok(_) => {}
             Err(Errno::AGAIN) => clear(&link.lifeline, Interest::READABLE),
             Err(Errno::INTR) => {}
@@ -130,13 +126,23 @@ impl Link {
         self.events.send(Event::Ready { pid, capabilities: hello.capabilities });
     }
 
-    /// Nobody watches over the process any more. It is killed, and gone when this returns.
-    async fn guard_gone(&self) {
+    fn receive_from_guard(&self) -> Result<usize, Errno> {
+        let mut state = self.state.borrow_mut();
+        let space = rustix::buffer::spare_capacity(state.lifeline.space());
+        let (received, _) = rustix::net::recv(&self.lifeline, space, RecvFlags::DONTWAIT)?;
+        Ok(received)
+    }
+
+    fn blame_the_guard(&self) {
         let mut state = self.state.borrow_mut();
         if state.worker.is_some() && state.violation.is_none() && !state.is_killed() {
             state.violation = Some("its guard is gone".to_owned());
         }
-        drop(state);
+    }
+
+    /// Nobody watches over the process any more. It is killed, and gone when this returns.
+    async fn guard_gone(&self) {
+        self.blame_the_guard();
         self.kill();
         self.kill_group();
         let handle = self.state.borrow().worker.as_ref().and_then(|worker| worker.handle.as_ref()?.try_clone().ok());
