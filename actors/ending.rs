@@ -9,7 +9,7 @@ use std::{
 use oast_config::{RestartPolicy, State as StatePolicy};
 
 use crate::{
-    Asked, Cause, ExitReport, ExitStatus, Force, NotStarted,
+    Asked, Cause, ExitReport, ExitStatus, Force, Interrupter, NotStarted,
     evaluator::Exit,
     lifecycle::{Effect, Exited, HISTORY, Lifecycle, State, Stopping, Transition},
     line::{InterruptReason, Sent},
@@ -211,13 +211,14 @@ impl Lifecycle {
     fn tell_sent(&mut self, exit: &Exit, report: &Arc<ExitReport>, effects: &mut Vec<Effect>) {
         let gone = self.line.process_gone(exit.last_begun);
         effects.extend(gone.begun.iter().map(|sent| Effect::Lose(sent.submission.id, report.clone())));
-        let (cancelled, untouched): (Vec<Sent>, Vec<Sent>) =
-            gone.untouched.into_iter().partition(|sent| sent.interrupt.is_some());
-        effects.extend(cancelled.into_iter().map(|sent| {
-            let refusal = sent.interrupt.map_or(NotStarted::Cancelled, |by| not_begun(by.reason, &sent));
-            Effect::Refuse(sent.submission.id, refusal)
-        }));
-        self.line.put_back(untouched.into_iter().map(|sent| sent.submission).collect());
+        let mut untouched = Vec::new();
+        for sent in gone.untouched {
+            match sent.interrupt.and_then(|interrupt| not_begun(interrupt.reason, &sent)) {
+                Some(refusal) => effects.push(Effect::Refuse(sent.submission.id, refusal)),
+                None => untouched.push(sent.submission),
+            }
+        }
+        self.line.put_back(untouched);
     }
 
     fn decide_restart(&mut self, report: &Arc<ExitReport>, dice: f64, now: Instant, effects: &mut Vec<Effect>) {
@@ -386,13 +387,16 @@ fn sent_deadline(sent: &Sent, grace: std::time::Duration) -> Option<Instant> {
     }
 }
 
-/// What an evaluation is told that was interrupted before it began.
-fn not_begun(reason: InterruptReason, sent: &Sent) -> NotStarted {
-    match (reason, sent.submission.start_by) {
-        (InterruptReason::Waited, Some(by)) => {
-            NotStarted::Deadline { waited: by.duration_since(sent.submission.since) }
+/// What an evaluation is told that was interrupted before it began. Nothing, when it was for its time limit: its clock ran
+/// while the process had other things to do, and in the end it has used none of its time.
+fn not_begun(reason: InterruptReason, sent: &Sent) -> Option<NotStarted> {
+    match reason {
+        InterruptReason::By(Interrupter::Caller) => Some(NotStarted::Cancelled),
+        InterruptReason::By(Interrupter::TimeLimit { .. }) => None,
+        InterruptReason::Waited => {
+            let waited = sent.submission.start_by.map(|by| by.duration_since(sent.submission.since));
+            Some(NotStarted::Deadline { waited: waited.unwrap_or_default() })
         }
-        (InterruptReason::Waited | InterruptReason::By(_), _) => NotStarted::Cancelled,
     }
 }
 

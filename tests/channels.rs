@@ -161,7 +161,8 @@ async fn it_closes_with_its_worker(worker: Worker) {
 
 async fn many_channels_do_not_disturb_each_other(worker: Worker) {
     let channels: Vec<_> = (0..20).map(|number| worker.channel(&format!("c{number}"), 2).unwrap()).collect();
-    let source = "for (let i = 0; i < 20; i++) (async () => { for (let n = 0; n < 10; n++) await oast.channel('c' + i).put(n) })()";
+    let source = "const fill = async (i) => { for (let n = 0; n < 10; n++) await oast.channel('c' + i).put(n) }; \
+                  for (let i = 0; i < 20; i++) fill(i); 'they go on without anybody waiting for them'";
     value(worker.run(source).await);
     for number in 0..10_i64 {
         for channel in channels.iter().rev() {

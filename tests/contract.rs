@@ -11,7 +11,7 @@ use std::{future::Future, pin::Pin};
 
 use libtest_mimic::Trial;
 
-pub(crate) use place::{Act, Place};
+pub(crate) use place::Place;
 use place::{Evaluator, Runtime};
 
 use crate::harness::{does_not_apply, promise};
@@ -21,8 +21,10 @@ struct Scenario {
     name: &'static str,
     play: fn(Place) -> Pin<Box<dyn Future<Output = ()>>>,
     /// Where it makes no sense, and why.
-    not: &'static [(fn(Place) -> bool, &'static str)],
+    not: &'static [Exception],
 }
+
+type Exception = (fn(Place) -> bool, &'static str);
 
 macro_rules! scenario {
     ($name:path $(, not $place:expr, $why:literal)*) => {

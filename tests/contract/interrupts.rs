@@ -32,9 +32,16 @@ async fn assert_interruptible(place: Place, worker: &Worker, evaluation: oast::E
 }
 
 async fn assert_act_is_interruptible(place: Place, act: Act) {
-    let worker = place.worker_with(patient());
+    let worker = warm_worker(place).await;
     assert_interruptible(place, &worker, place.act(&worker, act)).await;
     done(worker).await;
+}
+
+/// One whose process has started: what is submitted to it runs.
+async fn warm_worker(place: Place) -> Worker {
+    let worker = place.worker_with(patient());
+    place.assert_usable(&worker).await;
+    worker
 }
 
 pub(super) async fn an_allocating_loop_ends(place: Place) {
@@ -46,7 +53,7 @@ pub(super) async fn a_tight_numeric_loop_ends(place: Place) {
 }
 
 pub(super) async fn a_sleep_ends_and_so_does_the_next(place: Place) {
-    let worker = place.worker_with(patient());
+    let worker = warm_worker(place).await;
     for _ in 0..2 {
         assert_interruptible(place, &worker, place.act(&worker, Act::WaitFor(10_000))).await;
     }
@@ -54,7 +61,7 @@ pub(super) async fn a_sleep_ends_and_so_does_the_next(place: Place) {
 }
 
 pub(super) async fn an_endless_loop_ends(place: Place) {
-    let worker = place.worker_with(patient());
+    let worker = warm_worker(place).await;
     let endless = match place.runtime {
         super::Runtime::JavaScript => worker.eval("while (true) {}"),
         super::Runtime::Rust => place.act(&worker, Act::Count),
@@ -68,7 +75,7 @@ pub(super) async fn an_endless_loop_ends(place: Place) {
 }
 
 pub(super) async fn a_loop_that_catches_everything_ends(place: Place) {
-    let worker = place.worker_with(patient());
+    let worker = warm_worker(place).await;
     let source = "for (;;) { try { for (;;) {} } catch { } finally { continue } }";
     assert_interruptible(place, &worker, worker.eval(source)).await;
     done(worker).await;
@@ -96,7 +103,7 @@ pub(super) async fn a_late_interrupt_does_nothing(place: Place) {
 }
 
 pub(super) async fn an_interrupt_ends_its_own_evaluation_alone(place: Place) {
-    let worker = place.worker_with(patient());
+    let worker = warm_worker(place).await;
     let first = place.act(&worker, Act::WaitFor(10_000));
     let second = place.act(&worker, Act::Add(20, 1));
     let third = place.act(&worker, Act::Add(20, 2));
@@ -109,7 +116,7 @@ pub(super) async fn an_interrupt_ends_its_own_evaluation_alone(place: Place) {
 }
 
 pub(super) async fn one_that_waits_is_cancelled_and_never_runs(place: Place) {
-    let worker = place.worker_with(patient());
+    let worker = warm_worker(place).await;
     // More than any runtime takes ahead, so that the last ones wait in the host.
     let running = place.act(&worker, Act::SetAfter(300, 0));
     let ahead: Vec<_> = (0..100).map(|_| place.act(&worker, Act::WaitFor(0))).collect();

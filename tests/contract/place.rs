@@ -43,7 +43,6 @@ pub(crate) enum Act {
     Raise(&'static str),
     ErrorAsValue(&'static str),
     Print(&'static str, &'static str),
-    LeaveAMark(String),
 }
 
 impl fmt::Display for Place {
@@ -131,7 +130,6 @@ fn source(act: Act) -> String {
         Act::Raise(message) => format!("throw new TypeError({message:?})"),
         Act::ErrorAsValue(message) => format!("new Error({message:?})"),
         Act::Print(out, err) => format!("console.log({out:?}); console.error({err:?})"),
-        Act::LeaveAMark(_) => unreachable!("JavaScript writes no files"),
     }
 }
 
@@ -148,7 +146,6 @@ fn function(act: Act) -> Request {
         Act::Raise(message) => call_request(behave::panics, (message.to_owned(),)),
         Act::ErrorAsValue(message) => call_request(behave::fails, (message.to_owned(),)),
         Act::Print(out, err) => call_request(behave::prints, (out.to_owned(), err.to_owned())),
-        Act::LeaveAMark(path) => call_request(behave::leaves_a_mark, (path,)),
     };
     request.unwrap()
 }

@@ -96,7 +96,7 @@ pub(crate) fn describe(pid: Pid) -> String {
 fn bury_the_adopted() {
     let adopted = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id())).unwrap_or_default();
     for pid in adopted.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
-        drop(waitpid(Some(pid), WaitOptions::NOHANG));
+        let _ = waitpid(Some(pid), WaitOptions::NOHANG);
     }
 }
 
