@@ -4,6 +4,9 @@
 //! It is shared between the actor, the evaluator's [`Events`] and one timer, all on one thread. A panic in any of them
 //! ends all: [`Core::enter`] sees to it, and dropping the core ends the process and answers every caller.
 
+#[path = "core_channels.rs"]
+mod channels;
+
 use std::{
     cell::RefCell,
     collections::HashMap,
@@ -17,7 +20,7 @@ use std::{
 use actix::dev::OneshotSender;
 use actix_rt::task::JoinHandle;
 use oast_config::{ByteSize, Limits, OnReturn};
-use tracing::{debug, error};
+use tracing::{Span, debug, error, info_span};
 
 use crate::limits::within_reach;
 use crate::{
@@ -34,9 +37,6 @@ use crate::{
     supervisor::Parts,
 };
 
-/// How many channels a worker process may have had. Their names are remembered as long as it lives.
-const MOST_CHANNELS: usize = 4096;
-
 /// What one supervisor owns.
 pub(crate) struct Core {
     pub(crate) spec: WorkerSpec,
@@ -52,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) counters: Arc<Counters>,
     dice: RandomState,
     pid: u32,
+    /// What happens to the worker process happens within it.
+    span: Span,
     intake: Arc<Intake>,
     observer: Option<Arc<Observer>>,
     /// How many leases ended.
@@ -94,6 +96,7 @@ impl Core {
                 counters: counters.clone(),
                 dice: RandomState::new(),
                 pid: 0,
+                span: Span::none(),
                 intake: intake.clone(),
                 observer: observer.clone(),
                 leases: *leases,
@@ -139,6 +142,7 @@ impl Core {
             deaths: 0,
         };
         self.counters.submitted.add(1);
+        debug!(worker = %self.spec.name, tenant = self.spec.tenant.as_deref(), evaluation = %id, "evaluation submitted");
         self.pending.insert(id, Pending { request, buffer, completer, warnings: Vec::new(), since: now });
         self.on(Event::Submit { submission, seen }, now);
     }
@@ -149,6 +153,7 @@ impl Core {
     }
 
     fn on(&mut self, event: Event, now: Instant) {
+        let _within = self.span.clone().entered();
         let mut effects = std::mem::take(&mut self.effects);
         self.lifecycle.on(event, now, &mut effects);
         self.intake.set_epoch(self.lifecycle.epoch, self.lifecycle.serving_epoch());
@@ -211,6 +216,8 @@ impl Core {
         let launch = Launch { worker: self.spec.name.to_string(), epoch, profile: self.spec.profile.clone() };
         let me = self.me.clone();
         self.counters.starts.add(1);
+        let (worker, tenant) = (&*self.spec.name, self.spec.tenant.as_deref());
+        self.span = info_span!("worker_process", worker, tenant, epoch);
         let events = Events::new(move |event| {
             if let Some(core) = me.upgrade() {
                 Self::enter(&core, |core| core.hear(epoch, event));
@@ -412,62 +419,6 @@ impl Core {
             running: lifecycle.line.sent().len(),
             memory: lifecycle.used,
             history: lifecycle.history.iter().cloned().collect(),
-        }
-    }
-}
-
-/// Channels: see [`channel`](crate::channel).
-impl Core {
-    pub(crate) fn open_channel(&mut self, name: Arc<str>, endpoint: Endpoint, capacity: u32) {
-        if let State::Broken | State::Stopped = self.lifecycle.state {
-            endpoint.close();
-            return;
-        }
-        // What is under way for an older channel of this name could not be told from what is for this one.
-        if self.channels.contains_key(&name) || self.channels.len() >= MOST_CHANNELS {
-            endpoint.refuse();
-            return;
-        }
-        self.channels.insert(name.clone(), endpoint);
-        self.channel_say(&name, ChannelMessage::Open { capacity });
-        self.act(Event::Start);
-    }
-
-    pub(crate) fn channel_say(&mut self, name: &Arc<str>, message: ChannelMessage) {
-        if !matches!(self.lifecycle.state, State::Running(_)) {
-            // A channel has no more values under way than it has room for, and takes that many from the process at most.
-            return self.early.push((name.clone(), message));
-        }
-        self.channel_send(name, message);
-    }
-
-    fn channel_send(&mut self, name: &Arc<str>, message: ChannelMessage) {
-        let closes = message == ChannelMessage::Close;
-        let too_large = self.evaluator.channel(name, message).is_err();
-        if (closes || too_large)
-            && let Some(endpoint) = self.channels.get(name)
-        {
-            endpoint.close();
-        }
-    }
-
-    fn channel_heard(&mut self, name: &str, message: ChannelMessage) {
-        let Some(endpoint) = self.channels.get(name) else { return };
-        let Err(violation) = endpoint.hear(message) else { return };
-        // One breach is enough: the process is told to end by then.
-        if !matches!(self.lifecycle.state, State::Starting { .. } | State::Running(_)) {
-            return;
-        }
-        let mut effects = Vec::new();
-        self.lifecycle.enforce(Cause::Protocol(violation.to_owned()), Instant::now(), &mut effects);
-        effects.into_iter().for_each(|effect| self.carry_out(effect));
-        self.arm_timer();
-    }
-
-    fn close_channels(&mut self) {
-        self.early.clear();
-        for (_, endpoint) in self.channels.drain() {
-            endpoint.close();
         }
     }
 }
