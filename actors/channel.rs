@@ -27,6 +27,9 @@ pub enum ChannelError {
     /// It was closed, or its worker process ended.
     #[error("the channel is closed")]
     Closed,
+    /// There was a channel of its name before in this worker process.
+    #[error("the worker process has, or had, a channel of this name")]
+    NameTaken,
     /// The worker's supervisor cannot be reached.
     #[error(transparent)]
     Unreachable(#[from] NotStarted),
@@ -43,6 +46,7 @@ struct Shared {
     /// How many more values the other side has room for.
     room: u32,
     closed: bool,
+    refused: bool,
     wakers: Vec<Waker>,
 }
 
@@ -62,7 +66,7 @@ impl Channel {
     /// The channel is closed, or the supervisor gone.
     pub async fn put(&self, value: impl Into<Value>) -> Result<(), ChannelError> {
         let room = |shared: &mut Shared| match (shared.closed, shared.room) {
-            (true, _) => Some(Err(ChannelError::Closed)),
+            (true, _) => Some(Err(shared.why_closed())),
             (false, 0) => None,
             (false, _) => {
                 shared.room -= 1;
@@ -127,6 +131,7 @@ impl Endpoint {
             capacity: capacity as usize,
             room: capacity,
             closed: false,
+            refused: false,
             wakers: Vec::new(),
         };
         Self(Arc::new(Mutex::new(shared)))
@@ -152,6 +157,12 @@ impl Endpoint {
         }
         wake_all(shared);
         Ok(())
+    }
+
+    /// It cannot be opened, because of its name.
+    pub(crate) fn refuse(&self) {
+        self.lock().refused = true;
+        self.close();
     }
 
     /// Closes it; false if it was closed already.
@@ -186,9 +197,13 @@ impl Endpoint {
 }
 
 impl Shared {
+    const fn why_closed(&self) -> ChannelError {
+        if self.refused { ChannelError::NameTaken } else { ChannelError::Closed }
+    }
+
     fn next(&mut self) -> Result<Option<Value>, ChannelError> {
         match self.inbox.pop_front() {
-            None if self.closed => Err(ChannelError::Closed),
+            None if self.closed => Err(self.why_closed()),
             value => Ok(value),
         }
     }

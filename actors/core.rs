@@ -19,6 +19,7 @@ use actix_rt::task::JoinHandle;
 use oast_config::{ByteSize, Limits, OnReturn};
 use tracing::{debug, error};
 
+use crate::limits::within_reach;
 use crate::{
     Asked, Cause, ChannelMessage, Counters, EvalError, EvalId, Evaluator, Event as EvaluatorEvent, Events, ExitReport,
     Force, Interrupter, Journal, Launch, NotStarted, Outcome, Phase, Reply, ReplyResult, Request, Transition, Warning,
@@ -32,6 +33,9 @@ use crate::{
     observer::Observer,
     supervisor::Parts,
 };
+
+/// How many channels a worker process may have had. Their names are remembered as long as it lives.
+const MOST_CHANNELS: usize = 4096;
 
 /// What one supervisor owns.
 pub(crate) struct Core {
@@ -75,7 +79,7 @@ impl Core {
     pub(crate) fn new(parts: &Parts, on_panic: Rc<dyn Fn()>) -> Rc<RefCell<Self>> {
         let Parts { spec, intake, journal, counters, observer, leases } = parts;
         // Epochs go on where the supervisor before this one was lost, so that its callers are told of it.
-        let lifecycle = Lifecycle::new(spec.name.clone(), spec.profile.clone(), intake.epoch(), Instant::now());
+        let lifecycle = Lifecycle::new(spec.name.clone(), &spec.profile, intake.epoch(), Instant::now());
         Rc::new_cyclic(|me| {
             RefCell::new(Self {
                 evaluator: spec.evaluator.make(),
@@ -128,10 +132,11 @@ impl Core {
         let limits: &Limits = &self.spec.profile.limits;
         let submission = Submission {
             id,
-            wall_time: options.wall_time.or(limits.wall_time),
+            wall_time: options.wall_time.or(limits.wall_time).map(within_reach),
             since: now,
-            start_by: options.queue_time.or(limits.queue_time).map(|time| now + time),
+            start_by: options.queue_time.or(limits.queue_time).map(|time| now + within_reach(time)),
             built_on: 0,
+            deaths: 0,
         };
         self.counters.submitted.add(1);
         self.pending.insert(id, Pending { request, buffer, completer, warnings: Vec::new(), since: now });
@@ -183,13 +188,12 @@ impl Core {
             // It was too large for the process before this one, and has its answer.
             return self.later(Event::Replied(id));
         };
-        if let Some(buffer) = pending.buffer.take() {
-            self.evaluator.lend(id, buffer);
-        }
         if let Err(too_large) = self.evaluator.evaluate(id, &pending.request) {
             let refusal = NotStarted::TooLarge { size: too_large.size, limit: too_large.limit };
             self.finish(id, Err(refusal.into()));
             self.later(Event::Replied(id));
+        } else if let Some(buffer) = pending.buffer.take() {
+            self.evaluator.lend(id, buffer);
         }
     }
 
@@ -419,15 +423,19 @@ impl Core {
             endpoint.close();
             return;
         }
-        if let Some(old) = self.channels.insert(name.clone(), endpoint) {
-            old.close();
+        // What is under way for an older channel of this name could not be told from what is for this one.
+        if self.channels.contains_key(&name) || self.channels.len() >= MOST_CHANNELS {
+            endpoint.refuse();
+            return;
         }
+        self.channels.insert(name.clone(), endpoint);
         self.channel_say(&name, ChannelMessage::Open { capacity });
         self.act(Event::Start);
     }
 
     pub(crate) fn channel_say(&mut self, name: &Arc<str>, message: ChannelMessage) {
         if !matches!(self.lifecycle.state, State::Running(_)) {
+            // A channel has no more values under way than it has room for, and takes that many from the process at most.
             return self.early.push((name.clone(), message));
         }
         self.channel_send(name, message);
@@ -437,26 +445,23 @@ impl Core {
         let closes = message == ChannelMessage::Close;
         let too_large = self.evaluator.channel(name, message).is_err();
         if (closes || too_large)
-            && let Some(endpoint) = self.channels.remove(name)
+            && let Some(endpoint) = self.channels.get(name)
         {
             endpoint.close();
         }
     }
 
     fn channel_heard(&mut self, name: &str, message: ChannelMessage) {
-        let Some(endpoint) = self.channels.get(name) else {
+        let Some(endpoint) = self.channels.get(name) else { return };
+        let Err(violation) = endpoint.hear(message) else { return };
+        // One breach is enough: the process is told to end by then.
+        if !matches!(self.lifecycle.state, State::Starting { .. } | State::Running(_)) {
             return;
-        };
-        let closes = message == ChannelMessage::Close;
-        if let Err(violation) = endpoint.hear(message) {
-            let mut effects = Vec::new();
-            self.lifecycle.enforce(Cause::Protocol(violation.to_owned()), Instant::now(), &mut effects);
-            effects.into_iter().for_each(|effect| self.carry_out(effect));
-            return self.arm_timer();
         }
-        if closes {
-            self.channels.remove(name);
-        }
+        let mut effects = Vec::new();
+        self.lifecycle.enforce(Cause::Protocol(violation.to_owned()), Instant::now(), &mut effects);
+        effects.into_iter().for_each(|effect| self.carry_out(effect));
+        self.arm_timer();
     }
 
     fn close_channels(&mut self) {

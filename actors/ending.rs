@@ -8,6 +8,7 @@ use std::{
 
 use oast_config::{RestartPolicy, State as StatePolicy};
 
+use crate::limits::within_reach;
 use crate::{
     Asked, Cause, ExitReport, ExitStatus, Force, Interrupter, NotStarted,
     evaluator::Exit,
@@ -164,6 +165,7 @@ impl Lifecycle {
             (State::Dormant, false, _) => {
                 let after = self.profile.restart.backoff_min;
                 effects.push(Effect::Note(Transition::Restarting { after }));
+                let after = within_reach(after);
                 self.state = State::BackingOff { until: now + after };
                 self.wake_by(now + after);
             }

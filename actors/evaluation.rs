@@ -13,10 +13,13 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 
 use crate::{EvalError, EvalId, NotStarted, Outcome, Printed, Stream, Worker};
+
+/// Up to this size, pieces of output are put together.
+const SMALL: usize = 4 << 10;
 
 /// How an evaluation ends.
 pub type EvalResult = Result<Outcome, EvalError>;
@@ -180,14 +183,19 @@ impl Completer {
         if bytes.is_empty() {
             return;
         }
-        let printed = Printed { stream, bytes };
         match &mut self.reply {
             Reply::Slot(slot) => {
                 let mut shared = slot.lock();
-                shared.output.push_back(printed);
+                let last = shared.output.back_mut();
+                if let Some(printed) = beside(last, stream, bytes) {
+                    shared.output.push_back(printed);
+                }
                 wake(shared);
             }
-            Reply::Actor(_, output) => output.push(printed),
+            Reply::Actor(_, output) => {
+                let next = beside(output.last_mut(), stream, bytes);
+                output.extend(next);
+            }
             Reply::Nobody => {}
         }
     }
@@ -213,6 +221,7 @@ impl Completer {
             }
             // An actor that does not wait any more wants no answer.
             Reply::Actor(Some(sender), output) => {
+                read(&self.seen, &result);
                 drop(sender.send(result.map(|outcome| Outcome { output, ..outcome })));
             }
             Reply::Actor(None, _) | Reply::Nobody => unread(&self.seen, &result),
@@ -223,6 +232,26 @@ impl Completer {
 impl Drop for Completer {
     fn drop(&mut self) {
         self.answer(Err(NotStarted::SupervisorGone.into()));
+    }
+}
+
+/// Small pieces are put together: a program that prints byte by byte would take a hundred times what it prints.
+fn beside(last: Option<&mut Printed>, stream: Stream, bytes: Bytes) -> Option<Printed> {
+    match last {
+        Some(last) if last.stream == stream && last.bytes.len() + bytes.len() <= SMALL => {
+            let mut both = match std::mem::take(&mut last.bytes).try_into_mut() {
+                Ok(both) => both,
+                Err(shared) => BytesMut::from(&shared[..]),
+            };
+            // Room for the next ones, so that each byte is copied a few times at most.
+            if both.capacity() < both.len() + bytes.len() {
+                both.reserve(SMALL - both.len());
+            }
+            both.extend_from_slice(&bytes);
+            last.bytes = both.freeze();
+            None
+        }
+        Some(_) | None => Some(Printed { stream, bytes }),
     }
 }
 

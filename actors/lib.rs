@@ -3,6 +3,7 @@
 //! [`Evaluator`] trait.
 
 pub mod blocking;
+mod caller;
 mod channel;
 mod checkout;
 mod core;

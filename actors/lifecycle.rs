@@ -14,7 +14,7 @@ use crate::{
     Asked, Capabilities, Cause, Clock, EvalId, ExitReport, Force, Interrupter, NotStarted, Warning,
     ending::Ending,
     evaluator::Exit,
-    limits::{Activity, CpuWatch, MemoryVerdict, MemoryWatch},
+    limits::{Activity, CpuWatch, MemoryVerdict, MemoryWatch, all_within_reach},
     line::{Interrupt, InterruptReason, Line, Sent, Submission},
     restart::RestartLedger,
 };
@@ -191,7 +191,8 @@ pub(crate) struct Lifecycle {
 
 impl Lifecycle {
     /// Of a worker that has no process. `epoch` is that of its last one, 0 before the first.
-    pub(crate) fn new(name: Arc<str>, profile: Arc<Profile>, epoch: u64, now: Instant) -> Self {
+    pub(crate) fn new(name: Arc<str>, profile: &Profile, epoch: u64, now: Instant) -> Self {
+        let profile = Arc::new(Profile { limits: all_within_reach(&profile.limits), ..profile.clone() });
         Self {
             name,
             state: State::Dormant,
@@ -417,7 +418,7 @@ impl Lifecycle {
                 return self.enforce(cause, now, effects);
             }
         }
-        let running = self.line.running().map(|running| running.submission.id);
+        let running = self.line.charged().map(|charged| charged.submission.id);
         if self.cpu.on_sample(running, cpu)
             && let (Some(id), Some(limit)) = (running, self.profile.limits.cpu_time)
         {
@@ -445,7 +446,7 @@ impl Lifecycle {
         let State::Running(run) = &self.state else { return };
         let activity = run.idle_since.map_or(Activity::Busy, |since| Activity::Idle { since });
         let memory = self.memory.next_sample(activity, now);
-        let cpu = self.cpu.next_sample(self.line.running().map(|running| running.submission.id));
+        let cpu = self.cpu.next_sample(self.line.charged().map(|charged| charged.submission.id));
         if let Some(interval) = memory.into_iter().chain(cpu).min() {
             let at = now + interval;
             self.sample_due = Some(self.sample_due.map_or(at, |due| due.min(at)));

@@ -65,7 +65,7 @@ impl World {
     fn new(profile: Profile) -> Self {
         let now = Instant::now();
         Self {
-            lifecycle: Lifecycle::new("w".into(), Arc::new(profile), 0, now),
+            lifecycle: Lifecycle::new("w".into(), &profile, 0, now),
             now,
             alive: BTreeMap::new(),
             process: None,
@@ -173,7 +173,7 @@ impl World {
         let wall_time = Some(Duration::from_secs(2));
         self.alive.insert(id, caller);
         self.submitted_in.insert(id, self.lifecycle.serving_epoch());
-        let submission = Submission { id, wall_time, since: self.now, start_by, built_on: 0 };
+        let submission = Submission { id, wall_time, since: self.now, start_by, built_on: 0, deaths: 0 };
         self.on(Event::Submit { submission, seen: self.seen[caller] });
     }
 

@@ -39,6 +39,28 @@ const CPU_LEAST: Duration = Duration::from_millis(10);
 /// On how many cores at once an evaluation is reckoned to run.
 const CPU_CORES: u32 = 4;
 
+/// No deadline is further away than this. Adding more to a moment would overflow it.
+const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// A time that can be added to a moment.
+pub(crate) fn within_reach(time: Duration) -> Duration {
+    time.min(FAR)
+}
+
+/// The limits with all times within reach.
+pub(crate) fn all_within_reach(limits: &Limits) -> Limits {
+    Limits {
+        wall_time: limits.wall_time.map(within_reach),
+        cpu_time: limits.cpu_time.map(within_reach),
+        grace: within_reach(limits.grace),
+        idle: limits.idle.map(within_reach),
+        lifetime: limits.lifetime.map(within_reach),
+        queue_time: limits.queue_time.map(within_reach),
+        start_time: within_reach(limits.start_time),
+        ..limits.clone()
+    }
+}
+
 /// What a worker process is doing, as far as sampling it is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activity {

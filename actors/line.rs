@@ -8,6 +8,9 @@ use std::{
 
 use crate::{EvalId, Interrupter, LastBegun};
 
+/// From so many processes on that ended when it was its turn, an evaluation is not believed not to have begun.
+const MOST_DEATHS: u8 = 2;
+
 /// An evaluation that its supervisor has taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Submission {
@@ -18,6 +21,8 @@ pub(crate) struct Submission {
     pub(crate) since: Instant,
     /// Until when it may wait.
     pub(crate) start_by: Option<Instant>,
+    /// How many processes ended while it was the one to run next, and said that it had not begun.
+    pub(crate) deaths: u8,
     /// The epoch whose state it may build on. [`Lifecycle`](crate::lifecycle::Lifecycle) fills it in.
     pub(crate) built_on: u64,
 }
@@ -128,6 +133,12 @@ impl Line {
         self.sent.iter().find(|sent| matches!(sent.phase, Phase::Running(_)))
     }
 
+    /// The one that processor time is charged to: the running one, or, since the runtime does not say which of those that
+    /// wait it lets go on, the oldest of them.
+    pub(crate) fn charged(&self) -> Option<&Sent> {
+        self.running().or_else(|| self.sent.front().filter(|sent| sent.began().is_some()))
+    }
+
     pub(crate) fn find_sent(&mut self, id: EvalId) -> Option<&mut Sent> {
         self.sent.iter_mut().find(|sent| sent.submission.id == id)
     }
@@ -163,9 +174,12 @@ impl Line {
             LastBegun::Was(id) => sent.iter().position(|sent| sent.submission.id == id).map_or(0, |at| at + 1),
         };
         let mut gone = Gone::default();
-        for (at, sent) in sent.into_iter().enumerate() {
+        for (at, mut sent) in sent.into_iter().enumerate() {
             let suspended = matches!(sent.phase, Phase::Suspended(_));
-            let group = if at < begun_until || suspended { &mut gone.begun } else { &mut gone.untouched };
+            // The code can forge what its process says of itself, and would run again and again.
+            sent.submission.deaths += u8::from(matches!(sent.phase, Phase::Running(_)));
+            let begun = at < begun_until || suspended || sent.submission.deaths >= MOST_DEATHS;
+            let group = if begun { &mut gone.begun } else { &mut gone.untouched };
             group.push(sent);
         }
         gone

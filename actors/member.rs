@@ -12,6 +12,7 @@ use actix_rt::ArbiterHandle;
 use oast_config::OnReturn;
 use tracing::{info, warn};
 
+use crate::limits::within_reach;
 use crate::{
     Asked, Placement, Reset, Start, Stop, Supervisor, Worker, WorkerSpec,
     intake::Intake,
@@ -247,7 +248,7 @@ impl Roster {
         self.account(crate::pool::Ledger::drain);
         // Each stage of a stop takes its grace at most: ask, terminate, kill.
         let grace = self.members.values().map(|member| member.worker.spec().profile.limits.grace).max();
-        let enough = finish + grace.unwrap_or_default() * 4 + Duration::from_secs(1);
+        let enough = within_reach(finish) + within_reach(grace.unwrap_or_default()) * 4 + Duration::from_secs(1);
         drop(self.at(Instant::now() + enough, |roster| roster.answer_drain(true)));
     }
 

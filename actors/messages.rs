@@ -10,12 +10,8 @@ use actix::{
 use oast_config::OnReturn;
 
 use crate::{
-    Asked, ChannelMessage, EvalId, EvalResult, Request, WorkerStatus,
-    channel::Endpoint,
-    core::Core,
-    evaluation::{Completer, Reply},
-    intake::Intake,
-    supervisor::Supervisor,
+    Asked, ChannelMessage, EvalId, EvalResult, Request, WorkerStatus, channel::Endpoint, core::Core,
+    evaluation::Completer, supervisor::Supervisor,
 };
 
 /// What an evaluation may have beyond its profile's limits, or instead of them.
@@ -162,27 +158,5 @@ impl MessageResponse<Supervisor, AwaitEnd> for OnceEnded {
         if let (Some(core), Some(sender)) = (self.0, sender) {
             Core::enter(&core, |core| core.await_end(sender));
         }
-    }
-}
-
-/// Answers [`Evaluate`] later, without a future of its own in the actor's context.
-pub struct Later {
-    pub(crate) core: Option<Rc<RefCell<Core>>>,
-    pub(crate) intake: Arc<Intake>,
-    pub(crate) request: Request,
-    pub(crate) options: EvalOptions,
-}
-
-impl MessageResponse<Supervisor, Evaluate> for Later {
-    fn handle(self, _: &mut actix::Context<Supervisor>, sender: Option<OneshotSender<EvalResult>>) {
-        let Self { core, intake, request, options } = self;
-        let (Some(core), Ok(completer)) = (core, intake.admit(Reply::Actor(sender, Vec::new()), Arc::default())) else {
-            return;
-        };
-        let id = intake.next_id();
-        Core::enter(&core, |core| {
-            let leases = core.leases;
-            core.submit(Submit { leases, id, seen: 0, wanted: Wanted { request, options, buffer: None }, completer });
-        });
     }
 }

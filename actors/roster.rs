@@ -18,6 +18,7 @@ use actix::{WeakAddr, dev::OneshotSender};
 use actix_rt::{ArbiterHandle, task::JoinHandle};
 use tracing::error;
 
+use crate::limits::within_reach;
 use crate::{
     CheckoutError, Counters, Journal, Lease, Placement, Registry, Settings, Worker, WorkerSpec,
     checkout::{DefinePool, TakeLease},
@@ -156,7 +157,7 @@ impl Roster {
     pub(crate) fn take_lease(&mut self, take: TakeLease, sender: LeaseSender) {
         let TakeLease { pool, tenant, wait } = take;
         let now = Instant::now();
-        let deadline = now + wait.unwrap_or(self.settings.wait);
+        let deadline = now + within_reach(wait.unwrap_or(self.settings.wait));
         let request = LeaseRequest { pool: pool.clone(), tenant: tenant.unwrap_or_default(), deadline };
         let ticket = self.account(|ledger, effects| ledger.request_lease(request, now, effects));
         self.callers.insert(ticket, Caller { sender, pool, _watch: None });

@@ -6,14 +6,15 @@ use std::{cell::RefCell, rc::Rc, sync::Arc};
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler, dev::channel};
 use actix_rt::ArbiterHandle;
 
+use crate::limits::within_reach;
 use crate::{
     Counters, Journal, WorkerSpec, WorkerStatus,
     core::Core,
     intake::Intake,
     lifecycle::Event,
     messages::{
-        AwaitEnd, ByLessee, ChannelSays, Clean, EndLease, Evaluate, GetStatus, Interrupt, Later, OnceEnded,
-        OpenChannel, Order, Recycle, Reset, Start, Stop, Submit,
+        AwaitEnd, ByLessee, ChannelSays, Clean, EndLease, GetStatus, Interrupt, OnceEnded, OpenChannel, Order, Recycle,
+        Reset, Start, Stop, Submit,
     },
     observer::Observer,
 };
@@ -94,16 +95,6 @@ impl Handler<Submit> for Supervisor {
     }
 }
 
-impl Handler<Evaluate> for Supervisor {
-    type Result = Later;
-
-    fn handle(&mut self, evaluate: Evaluate, _: &mut Context<Self>) -> Later {
-        let Evaluate { request, options } = evaluate;
-        let (core, intake) = (self.core.clone(), self.parts.intake.clone());
-        Later { core, intake, request, options }
-    }
-}
-
 impl Handler<Interrupt> for Supervisor {
     type Result = ();
 
@@ -116,7 +107,7 @@ impl Handler<Stop> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, Stop { why, finish }: Stop, _: &mut Context<Self>) {
-        let finish_by = finish.map(|finish| std::time::Instant::now() + finish);
+        let finish_by = finish.map(|finish| std::time::Instant::now() + within_reach(finish));
         self.act(|core| core.act(Event::Stop { why, finish_by }));
     }
 }

@@ -11,9 +11,12 @@ use std::{
 
 use actix::{Addr, Handler, Message, Recipient};
 
+use tokio::sync::oneshot;
+
 use crate::{
     Asked, Channel, ChannelMessage, Code, EvalId, EvalOptions, Evaluate, Evaluation, Job, Journal, NotStarted, Request,
     WorkerStatus,
+    caller::Caller,
     channel::Endpoint,
     evaluation::{EvalResult, Reply, read, unread},
     intake::Intake,
@@ -135,7 +138,8 @@ impl Worker {
     }
 
     /// Opens a channel to the code in the worker, with room for `capacity` values in each direction. It lives as long as
-    /// the worker's process; opening the same name again closes the older one.
+    /// the worker's process, which knows a name once: another channel of the same name gives
+    /// [`ChannelError::NameTaken`](crate::ChannelError::NameTaken).
     ///
     /// # Errors
     /// The supervisor is gone.
@@ -181,9 +185,13 @@ impl Worker {
         self.address().send(GetStatus).await.ok()
     }
 
-    /// The worker as other actors know it.
+    /// The worker as other actors know it: a caller of its own, as a clone of this handle is. It lives on this thread's
+    /// arbiter.
+    ///
+    /// # Panics
+    /// This thread has no running actix system or arbiter.
     pub fn recipient(&self) -> Recipient<Evaluate> {
-        self.address().recipient()
+        Caller(self.clone()).start_here().recipient()
     }
 
     /// The events of all workers of this worker's registry; see [`Subscription`].
@@ -253,8 +261,16 @@ impl Worker {
     }
 
     /// The same caller, in another place.
-    fn same_caller(&self) -> Self {
+    pub(crate) fn same_caller(&self) -> Self {
         Self { shared: self.shared.clone(), seen: self.seen.clone(), leases: self.leases }
+    }
+
+    /// Submits for an actor, which waits at `sender`.
+    pub(crate) fn submit_for(&self, evaluate: Evaluate, sender: Option<oneshot::Sender<EvalResult>>) {
+        let Evaluate { request, options } = evaluate;
+        let wanted = Wanted { request, options, buffer: None };
+        // A refusal answers through the reply, as every other end does.
+        drop(self.send_submission(self.shared.intake.next_id(), wanted, Reply::Actor(sender, Vec::new())));
     }
 
     async fn stop_and_wait(&self, stop: messages::Stop) {

@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --example actors`.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
 use actix::{Actor, Context, Handler, Message, Recipient, ResponseFuture};
 use oast::{Code, EvalOptions, Evaluate, Job, Request, Spec, Worker};
 

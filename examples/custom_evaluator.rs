@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --example custom_evaluator`.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
 use std::error::Error;
 
 use oast::{

@@ -2,6 +2,8 @@
 //!
 //! Run with `cargo run --example first_worker`.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
 use std::error::Error;
 
 use oast::{Oast, Spec, config::Config};

@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --example limits`.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
 use std::{error::Error, time::Duration};
 
 use oast::{

@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --example nested`.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "an example tells what it does")]
+
 use std::error::Error;
 
 use oast::{

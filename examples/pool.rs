@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --release --example pool`.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
 use std::{error::Error, thread, time::Instant};
 
 use oast::{

@@ -3,6 +3,8 @@
 //!
 //! Run with `cargo run --example survive_a_segfault`.
 
+#![expect(clippy::print_stdout, reason = "an example tells what it does")]
+
 use std::error::Error;
 
 use oast::{

@@ -47,7 +47,10 @@
 //! - A caller whose state was lost is told before its next evaluation runs against a blank process.
 //! - All queues are bounded, and all waits have deadlines.
 
+pub mod doctor;
 mod evaluator;
+#[cfg(feature = "cli")]
+pub mod front;
 mod functions;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;

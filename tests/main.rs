@@ -8,6 +8,7 @@
 #[macro_use]
 mod harness;
 mod channels;
+mod command_line;
 mod contract;
 mod conventions;
 mod crashes;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 9] = [
+    let areas: [Vec<Trial>; 10] = [
         contract::tests(),
         limits::tests(),
         crashes::tests(),
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         supervision::tests(),
         host_death::tests(),
         soak::tests(),
+        command_line::tests(),
         conventions::tests(),
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), areas.into_iter().flatten().collect());

@@ -80,6 +80,13 @@ fn last_begun(link: &Link) -> LastBegun {
 }
 
 impl Link {
+    fn receive_from_guard(&self) -> Result<usize, Errno> {
+        let mut state = self.state.borrow_mut();
+        let space = rustix::buffer::spare_capacity(state.lifeline.space());
+        let (received, _) = rustix::net::recv(&self.lifeline, space, RecvFlags::DONTWAIT)?;
+        Ok(received)
+    }
+
     /// Whether that was the last word.
     fn hear_guard(&self, message: FromLauncher) -> bool {
         match message {
@@ -126,23 +133,9 @@ impl Link {
         self.events.send(Event::Ready { pid, capabilities: hello.capabilities });
     }
 
-    fn receive_from_guard(&self) -> Result<usize, Errno> {
-        let mut state = self.state.borrow_mut();
-        let space = rustix::buffer::spare_capacity(state.lifeline.space());
-        let (received, _) = rustix::net::recv(&self.lifeline, space, RecvFlags::DONTWAIT)?;
-        Ok(received)
-    }
-
-    fn blame_the_guard(&self) {
-        let mut state = self.state.borrow_mut();
-        if state.worker.is_some() && state.violation.is_none() && !state.is_killed() {
-            state.violation = Some("its guard is gone".to_owned());
-        }
-    }
-
     /// Nobody watches over the process any more. It is killed, and gone when this returns.
     async fn guard_gone(&self) {
-        self.blame_the_guard();
+        self.blame_guard();
         self.kill();
         self.kill_group();
         let handle = self.state.borrow().worker.as_ref().and_then(|worker| worker.handle.as_ref()?.try_clone().ok());
@@ -154,6 +147,14 @@ impl Link {
         if let Some(handle) = handle.and_then(readable) {
             // One that the kernel does not let go is not waited for: nobody could do more.
             let _ = actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await;
+        }
+    }
+
+    /// Where nobody else is known to have ended it.
+    fn blame_guard(&self) {
+        let mut state = self.state.borrow_mut();
+        if state.worker.is_some() && state.violation.is_none() && !state.is_killed() {
+            state.violation = Some("its guard is gone".to_owned());
         }
     }
 

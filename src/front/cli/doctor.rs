@@ -1,0 +1,72 @@
+//! `oast doctor`.
+
+use super::{answer, arguments::Global, ending::Ending, failure::Failure, settings, style::Style};
+use crate::doctor::{Enforcement, Machine, Mechanism, Report, ResourceLimit, report};
+
+/// Tells what this machine offers, and what is therefore enforced how.
+pub(super) fn doctor(global: &Global) -> Result<Ending, Failure> {
+    let report = report(settings::load(global)?.config());
+    let text = if global.json {
+        let json = serde_json::to_string_pretty(&report);
+        json.map_err(|error| Failure::new(Ending::Internal, error.to_string()))? + "\n"
+    } else {
+        render(&report, Style::for_stdout(global.color))
+    };
+    answer(text.as_bytes())
+}
+
+fn render(report: &Report, style: Style) -> String {
+    let mut text = format!("{}\n", style.bold("This machine"));
+    text.push_str(&machine(&report.machine));
+    text.push_str(&format!("\n{}\n", style.bold("What its kernel offers")));
+    report.mechanisms.iter().for_each(|found| text.push_str(&mechanism(found)));
+    for profile in &report.profiles {
+        text.push_str(&format!("\n{}\n", style.bold(&format!("How profile `{}` is enforced", profile.profile))));
+        profile.limits.iter().for_each(|limit| text.push_str(&enforcement(limit, style)));
+    }
+    text
+}
+
+fn machine(machine: &Machine) -> String {
+    let memory = machine.memory.map_or_else(|| "unknown".to_owned(), |memory| format!("{memory:#}"));
+    let Machine { kernel, user, cores, .. } = machine;
+    let mut text = format!("  kernel {kernel}, user {user}, {cores} cores, memory {memory}\n");
+    for ResourceLimit { name, soft, hard, .. } in &machine.resource_limits {
+        let shown = |limit: &Option<u64>| limit.map_or_else(|| "unlimited".to_owned(), |limit| limit.to_string());
+        text.push_str(&format!("  {name:<14} {} (at most {})\n", shown(soft), shown(hard)));
+    }
+    text
+}
+
+fn mechanism(mechanism: &Mechanism) -> String {
+    let Mechanism { name, found, .. } = mechanism;
+    let state = match (mechanism.is_available, mechanism.is_used) {
+        (true, true) => "in use",
+        (true, false) => "here, not used yet",
+        (false, _) => "missing",
+    };
+    format!("  {name:<16} {state:<19} {found}\n")
+}
+
+fn enforcement(enforcement: &Enforcement, style: Style) -> String {
+    let limit = enforcement.limit.as_deref().unwrap_or("not limited");
+    let by = enforcement.by.map_or_else(String::new, |by| format!("  {by}"));
+    let line = format!("  {:<20} {limit:<13}{by}", enforcement.what);
+    let hint = enforcement.hint.as_ref().map(|hint| format!("    {} {hint}\n", style.hint("hint:")));
+    format!("{}\n{}", line.trim_end(), hint.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn people_are_told_what_enforces_what() {
+        let text = render(&report(&Config::default()), Style::Plain);
+        for line in ["  limits.memory        2GiB           sampling", "  files                not limited\n    hint: "]
+        {
+            assert!(text.contains(line), "{line}\n{text}");
+        }
+    }
+}

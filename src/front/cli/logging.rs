@@ -1,0 +1,35 @@
+//! What Oast writes about itself on standard error: nothing, unless somebody asks. What went wrong is told as the error
+//! of the command; the log adds how workers came and went.
+
+use std::io::{self, IsTerminal};
+
+use tracing_subscriber::EnvFilter;
+
+use super::{arguments::Global, style::Style};
+use crate::config::{Log, LogLevel};
+
+/// The variable that holds a filter such as `oast=debug`, as the `tracing` family has it.
+const FILTER: &str = "OAST_LOG";
+
+/// Starts to log, where the flags, the environment or the configuration ask for it.
+pub(super) fn start(global: &Global, log: &Log) {
+    let variable = std::env::var(FILTER).ok().filter(|filter| !filter.is_empty());
+    let level = match global.verbose {
+        0 if global.quiet => return,
+        0 => log.level,
+        1 => LogLevel::Info,
+        2 => LogLevel::Debug,
+        _ => LogLevel::Trace,
+    };
+    if variable.is_none() && matches!(level, LogLevel::Off | LogLevel::Error | LogLevel::Warn) {
+        return;
+    }
+    let filter = variable.unwrap_or_else(|| level.as_str().to_owned());
+    let is_coloured = Style::for_stderr(global.color) == Style::Coloured && io::stderr().is_terminal();
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(filter))
+        .with_writer(io::stderr)
+        .with_ansi(is_coloured);
+    // Whoever calls this front from a program of its own may log already.
+    drop(subscriber.try_init());
+}

@@ -1,0 +1,128 @@
+//! What the kernel of this machine offers this process now. Only looks; changes nothing.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Access, access},
+    process::PidfdFlags,
+};
+
+/// How control groups are laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CgroupLayout {
+    /// There are none.
+    None,
+    /// One hierarchy for each controller.
+    V1,
+    /// One hierarchy for all.
+    V2,
+    /// Controllers in hierarchies of their own, and one without controllers beside them.
+    Hybrid,
+}
+
+/// The control groups of this process.
+#[derive(Clone, Debug)]
+pub(crate) struct Cgroups {
+    pub(crate) layout: CgroupLayout,
+    /// The directory of the group that this process is in, where it is in the hierarchy of version 2.
+    pub(crate) own: Option<PathBuf>,
+    /// Whether this process may make groups below its own.
+    pub(crate) is_writable: bool,
+    /// The controllers of its group.
+    pub(crate) controllers: Vec<String>,
+    /// Whether this process may make groups with a memory limit, in either version.
+    pub(crate) can_limit_memory: bool,
+}
+
+/// The version of Landlock's interface; `None` where the kernel has none, or where it is switched off.
+pub(crate) fn landlock_abi() -> Option<u32> {
+    /// Asks for the version, rather than for a ruleset.
+    const VERSION: u32 = 1;
+    // SAFETY: without attributes and with this flag, the call reads no memory and makes nothing.
+    #[expect(unsafe_code, reason = "no crate in use here knows this system call")]
+    let version =
+        unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<libc::c_void>(), 0_usize, VERSION) };
+    u32::try_from(version).ok().filter(|version| *version > 0)
+}
+
+/// Whether a process can be held by a file descriptor.
+pub(crate) fn has_pidfd() -> bool {
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).is_ok()
+}
+
+/// Whether a process can adopt the orphans below it.
+pub(crate) fn has_subreaper() -> bool {
+    rustix::process::child_subreaper().is_ok()
+}
+
+/// Whether the kernel lists the children of a process.
+pub(crate) fn lists_children() -> bool {
+    let me = rustix::process::getpid().as_raw_nonzero();
+    Path::new(&format!("/proc/self/task/{me}/children")).exists()
+}
+
+/// Whether system calls can be filtered.
+pub(crate) fn has_seccomp() -> bool {
+    read("/proc/sys/kernel/seccomp/actions_avail").is_some_and(|actions| actions.contains("kill_process"))
+}
+
+/// What forbids this process to make user namespaces; `None` where no setting does.
+pub(crate) fn user_namespaces_forbidden_by() -> Option<&'static str> {
+    let is_root = rustix::process::geteuid().is_root();
+    let is = |file: &str, value: &str| read(file).is_some_and(|text| text.trim() == value);
+    if !Path::new("/proc/self/ns/user").exists() {
+        return Some("the kernel");
+    }
+    if is("/proc/sys/user/max_user_namespaces", "0") {
+        return Some("user.max_user_namespaces");
+    }
+    if !is_root && is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+        return Some("kernel.unprivileged_userns_clone");
+    }
+    let by_apparmor = !is_root && is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1");
+    by_apparmor.then_some("kernel.apparmor_restrict_unprivileged_userns")
+}
+
+/// The control groups of this process.
+pub(crate) fn cgroups() -> Cgroups {
+    let mounts = read("/proc/self/mounts").unwrap_or_default();
+    let groups = read("/proc/self/cgroup").unwrap_or_default();
+    let unified = mounted(&mounts, "cgroup2", "");
+    let layout = match (mounted(&mounts, "cgroup", ""), unified) {
+        (None, None) => CgroupLayout::None,
+        (Some(_), None) => CgroupLayout::V1,
+        (None, Some(_)) => CgroupLayout::V2,
+        (Some(_), Some(_)) => CgroupLayout::Hybrid,
+    };
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+    let own = unified.zip(group).map(|(mount, group)| Path::new(mount).join(group));
+    let controllers = own.as_ref().and_then(|own| fs::read_to_string(own.join("cgroup.controllers")).ok());
+    let controllers: Vec<String> = controllers.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+    let is_writable = own.as_deref().is_some_and(may_write);
+    let own_memory =
+        mounted(&mounts, "cgroup", "memory").zip(groups.lines().find_map(|line| line.split_once(":memory:/")));
+    let by_v1 = own_memory.is_some_and(|(mount, (_, group))| may_write(&Path::new(mount).join(group)));
+    let by_v2 = is_writable && controllers.iter().any(|controller| controller == "memory");
+    Cgroups { layout, own, is_writable, controllers, can_limit_memory: by_v1 || by_v2 }
+}
+
+/// Where a file system of this kind with this option is mounted.
+fn mounted<'a>(mounts: &'a str, kind: &str, option: &str) -> Option<&'a str> {
+    mounts.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+        [_, place, found, options, ..] if found == kind => {
+            (option.is_empty() || options.split(',').any(|set| set == option)).then_some(place)
+        }
+        _ => None,
+    })
+}
+
+fn may_write(directory: &Path) -> bool {
+    access(directory, Access::WRITE_OK).is_ok()
+}
+
+fn read(file: &str) -> Option<String> {
+    fs::read_to_string(file).ok()
+}
