@@ -25,8 +25,8 @@ pub(crate) fn tests() -> Vec<Trial> {
 const HOST: &str = "--be-a-host";
 /// How long anything may outlive it.
 const SOON: Duration = Duration::from_secs(2);
-/// Two guards and their workers, with JavaScript and functions; one worker with two more below it; a daemon.
-const PROCESSES: usize = 2 + 2 + 2 + 4 + 1;
+/// A guard and its worker process: one with JavaScript, one with functions, three below one another. And a daemon.
+const PROCESSES: usize = 2 + 2 + 3 * 2 + 1;
 
 /// Where the host says that it is ready, when this process is to be one.
 pub(crate) fn is_wanted() -> Option<String> {
@@ -43,7 +43,7 @@ pub(crate) fn be_a_host(directory: &str) -> ExitCode {
         let daemon: i32 = returned(call(&daemonic, misbehave::leave_a_daemon, ()).await);
         drop(spinning.eval("for (;;) {}"));
         drop(call(&daemonic, misbehave::spin_deaf, ()));
-        drop(call(&nested, behave::nest_for_ever, (3,)));
+        drop(call(&nested, behave::nest_for_ever, (2,)));
         fs::write(Path::new(directory).join("daemon"), daemon.to_string()).unwrap();
         until("it is told to leave", || Path::new(directory).join("leave").exists()).await;
     });

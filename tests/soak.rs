@@ -164,7 +164,7 @@ async fn commit(worker: Worker, tally: Rc<Tally>, first: usize) {
         if tally.enough.get() {
             return;
         }
-        let kind = if number % 4 == 0 { number / 4 % CRIMES.len() } else { number % (CRIMES.len() - 1) };
+        let kind = if number % 16 == 15 { CRIMES.len() - 1 } else { number % (CRIMES.len() - 1) };
         let (name, request, is_true) = CRIMES[kind];
         let limit = name.contains("hang").then_some(HANG);
         match end(&worker, &tally, request(), limit).await {
@@ -201,7 +201,7 @@ async fn kill_from_outside(workers: Vec<Worker>, tally: Rc<Tally>) {
         if tally.enough.get() {
             return;
         }
-        pause(20).await;
+        pause(50).await;
         let pid = worker.status().await.map_or(0, |status| status.pid.cast_signed());
         if let Some(pid) = Pid::from_raw(pid) {
             let _ = kill_process(pid, Signal::KILL);
