@@ -24,7 +24,7 @@ fn bulk() -> Blob {
 }
 
 pub(crate) fn result(placement: Placement) -> Vec<Row> {
-    placement.place_here();
+    placement.prepare();
     let system = System::new();
     let profile = profile(Latency::Normal);
     let mut other = Other::pour(placement);
@@ -34,6 +34,7 @@ pub(crate) fn result(placement: Placement) -> Vec<Row> {
         made.expect("the worker process lives").result.expect("there is memory");
     });
     let rust = Runtime::Rust.warm(&system, &profile, placement);
+    placement.place_here();
     let [floor, javascript, rust] = take_turns(
         ROUNDS,
         [&mut || floor::bulk(&mut other), &mut || time(|| from_javascript(&system, &javascript)), &mut || {

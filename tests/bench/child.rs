@@ -72,7 +72,7 @@ impl Other {
     fn start(role: &str, placement: Placement) -> Self {
         let (socket, theirs) = UnixStream::pair().expect("a socket pair can be made");
         let process = spawn(command(role).stdin(Stdio::from(std::os::fd::OwnedFd::from(theirs))));
-        placement.place_other(process.id());
+        placement.place_opposite(process.id());
         Self { socket, process }
     }
 

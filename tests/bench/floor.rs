@@ -14,6 +14,7 @@ use std::{
 
 use crate::{
     child::{BULK, Other},
+    placement::Placement,
     process,
     turns::{each, time},
 };
@@ -68,10 +69,11 @@ pub(crate) struct Partner {
 }
 
 impl Partner {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(placement: Placement) -> Self {
         let (turn, over) = (Arc::<AtomicBool>::default(), Arc::<AtomicBool>::default());
         let (their_turn, their_over, caller) = (turn.clone(), over.clone(), thread::current());
         let handle = thread::spawn(move || {
+            placement.place_opposite_here();
             while !their_over.load(Ordering::Acquire) {
                 if their_turn.swap(false, Ordering::AcqRel) {
                     caller.unpark();

@@ -14,7 +14,7 @@ use crate::{
     floor::{self, Partner},
     placement::Placement,
     row::Row,
-    subject::{Runtime, profile},
+    subject::{Runtime, pid, profile},
     turns::{each, each_awaited, take_turns},
 };
 
@@ -36,12 +36,13 @@ pub(crate) fn low_latency(placement: Placement) -> Vec<Row> {
 }
 
 fn beside_ping_pong(placement: Placement, latency: Latency, how: &str, most: [f64; 2]) -> Vec<Row> {
-    placement.place_here();
+    placement.prepare();
     let system = System::new();
     let profile = profile(latency);
     let mut other = Other::echo(placement);
     let javascript = Runtime::JavaScript.warm(&system, &profile, placement);
     let rust = Runtime::Rust.warm(&system, &profile, placement);
+    placement.place_here();
     let [floor, javascript, rust] = take_turns(
         ROUNDS,
         [
@@ -50,25 +51,32 @@ fn beside_ping_pong(placement: Placement, latency: Latency, how: &str, most: [f6
             &mut || on_the_arbiter(&system, Runtime::Rust, &rust),
         ],
     );
-    let place = placement.name();
-    vec![
-        Row::times(format!("eval(\"1+1\"){how}, {place}"), floor, javascript, most[0]),
-        Row::times(format!("add(1, 1){how}, {place}"), floor, rust, most[1]),
-    ]
+    let names = ["eval(\"1+1\")", "add(1, 1)"].map(|what| format!("{what}{how}, {}", placement.name()));
+    let figures = names.into_iter().zip([javascript, rust]).zip(most);
+    let row = |((name, ours), most)| match placement {
+        Placement::OneCore | Placement::TwoCores => Row::times(name, floor, ours, most),
+        // The kernel may have placed the two differently.
+        Placement::Free => Row::beside(name, floor, ours),
+    };
+    figures.map(row).collect()
 }
 
+/// In a task, as callers on an arbiter are.
 fn on_the_arbiter(system: &SystemRunner, runtime: Runtime, worker: &Worker) -> Duration {
-    system.block_on(each_awaited(TIMES, async || runtime.two(worker).await))
+    let worker = worker.clone();
+    let measure = async move { each_awaited(TIMES, async || runtime.two(&worker).await).await };
+    system.block_on(actix_rt::spawn(measure)).expect("it does not panic")
 }
 
 /// The caller on a thread of its own: what that adds is to be no more than two wake-ups of threads.
 pub(crate) fn from_another_thread(placement: Placement) -> Vec<Row> {
-    placement.place_here();
+    placement.prepare();
     let system = System::new();
     let profile = profile(Latency::Normal);
     let near = Runtime::Rust.warm(&system, &profile, placement);
-    let (far, arbiter) = on_another_arbiter(profile);
-    let partner = Partner::start();
+    let (far, arbiter) = on_another_arbiter(profile, placement);
+    let partner = Partner::start(placement);
+    placement.place_here();
     let [wake_ups, near, far] = take_turns(
         ROUNDS,
         [&mut || partner.two_wake_ups(TIMES), &mut || on_the_arbiter(&system, Runtime::Rust, &near), &mut || {
@@ -80,15 +88,20 @@ pub(crate) fn from_another_thread(placement: Placement) -> Vec<Row> {
     vec![Row::within(name, wake_ups, far.saturating_sub(near), "≤ two wake-ups")]
 }
 
-fn on_another_arbiter(profile: Profile) -> (Worker, Arbiter) {
+/// Each message crosses to where the arbiter is, and back to where the caller and the process are.
+fn on_another_arbiter(profile: Profile, placement: Placement) -> (Worker, Arbiter) {
     let arbiter = Arbiter::new();
     let (sender, receiver) = std::sync::mpsc::channel();
     let started = arbiter.spawn_fn(move || {
+        placement.place_opposite_here();
         let worker = Worker::on_this_arbiter(Runtime::Rust.spec(profile).into_worker_spec());
         sender.send(worker).expect("somebody waits for it");
     });
     assert!(started, "the arbiter runs");
     let worker = receiver.recv().expect("the arbiter starts it");
-    block_on(Runtime::Rust.two(&worker));
+    block_on(async {
+        Runtime::Rust.two(&worker).await;
+        placement.place_beside(pid(&worker).await);
+    });
     (worker, arbiter)
 }

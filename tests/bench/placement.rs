@@ -26,7 +26,15 @@ impl Placement {
         }
     }
 
-    /// Places this thread, and all that it starts from now on.
+    /// To be called before anything is started: what is to be on one core must find no other.
+    pub(crate) fn prepare(self) {
+        match self {
+            Self::OneCore => place(None, 0),
+            Self::TwoCores | Self::Free => {}
+        }
+    }
+
+    /// Places this thread, when the workers are started: they have seen that there are two cores.
     pub(crate) fn place_here(self) {
         match self {
             Self::OneCore | Self::TwoCores => place(None, 0),
@@ -34,10 +42,28 @@ impl Placement {
         }
     }
 
-    /// Places the process at the other end.
-    pub(crate) fn place_other(self, pid: u32) {
+    /// Places this thread, which is the other side to that of the main thread.
+    pub(crate) fn place_opposite_here(self) {
         match self {
-            Self::TwoCores => place(i32::try_from(pid).ok().and_then(Pid::from_raw), 1),
+            Self::OneCore => place(None, 0),
+            Self::TwoCores => place(None, 1),
+            Self::Free => {}
+        }
+    }
+
+    /// Places a process opposite to the main thread.
+    pub(crate) fn place_opposite(self, pid: u32) {
+        self.place_process(pid, 1);
+    }
+
+    /// Places a process beside the main thread.
+    pub(crate) fn place_beside(self, pid: u32) {
+        self.place_process(pid, 0);
+    }
+
+    fn place_process(self, pid: u32, core: usize) {
+        match self {
+            Self::TwoCores => place(i32::try_from(pid).ok().and_then(Pid::from_raw), core),
             Self::OneCore | Self::Free => {}
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn run(command: &mut Command) {
 
 /// Runs a command to its end; `None` where it cannot be started.
 pub(crate) fn output(command: &mut Command) -> Option<Output> {
-    command.stdin(Stdio::null()).stderr(Stdio::inherit()).output().ok()
+    command.stdin(Stdio::null()).output().ok()
 }
 
 /// Memory that only this process has, from `/proc/PID/smaps_rollup`.

@@ -35,7 +35,7 @@ const ALL: &[Scenario] = &[
     Scenario::new("low-latency-two-cores", latency::low_latency, Placement::TwoCores),
     Scenario::new("low-latency-free", latency::low_latency, Placement::Free),
     Scenario::new("other-thread-one-core", latency::from_another_thread, Placement::OneCore),
-    Scenario::new("other-thread-free", latency::from_another_thread, Placement::Free),
+    Scenario::new("other-thread-two-cores", latency::from_another_thread, Placement::TwoCores),
     Scenario::new("many-two-cores", throughput::many_outstanding, Placement::TwoCores),
     Scenario::new("many-free", throughput::many_outstanding, Placement::Free),
     Scenario::new("cold-start", lifetime::cold_start, Placement::Free),
@@ -74,7 +74,7 @@ pub(crate) fn run_here(name: &str) -> ExitCode {
 /// Runs one in a process of its own.
 pub(crate) fn run_in_a_process(scenario: &Scenario) -> Result<Vec<Row>, String> {
     let mut command = this_program(FLAG, scenario.name);
-    let output = output(command.stdout(Stdio::piped())).ok_or("it cannot be started")?;
+    let output = output(command.stderr(Stdio::inherit())).ok_or("it cannot be started")?;
     if !output.status.success() {
         return Err(format!("it ended with {}", output.status));
     }

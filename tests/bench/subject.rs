@@ -55,7 +55,7 @@ impl Runtime {
         system.block_on(async {
             let worker = Worker::on_this_arbiter(self.spec(profile.clone()).into_worker_spec());
             self.two(&worker).await;
-            placement.place_other(pid(&worker).await);
+            placement.place_opposite(pid(&worker).await);
             worker
         })
     }

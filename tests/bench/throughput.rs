@@ -21,12 +21,13 @@ const WINDOW: usize = 512;
 const TOGETHER: usize = 64;
 
 pub(crate) fn many_outstanding(placement: Placement) -> Vec<Row> {
-    placement.place_here();
+    placement.prepare();
     let system = System::new();
     let profile = profile(Latency::Normal);
     let mut other = Other::echo(placement);
     let javascript = Runtime::JavaScript.warm(&system, &profile, placement);
     let rust = Runtime::Rust.warm(&system, &profile, placement);
+    placement.place_here();
     let rates: RefCell<[Vec<f64>; 3]> = RefCell::default();
     for _ in 0..=ROUNDS {
         let mut rates = rates.borrow_mut();
