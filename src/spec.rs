@@ -224,6 +224,7 @@ impl Engine {
     }
 }
 
+#[cfg_attr(not(feature = "javascript"), expect(unused_variables, reason = "functions have no engine"))]
 fn local_runtime(runtime: Runtime, javascript: JavaScript) -> RuntimeFactory {
     match runtime {
         Runtime::Rust => Arc::new(|host| {
