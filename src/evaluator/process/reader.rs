@@ -28,31 +28,66 @@ pub(super) enum Pulled {
     End,
 }
 
+/// How many pieces are handed on before others on this thread have their turn.
+const BURST: u32 = 8;
+
+/// How often the channel of a process that is gone is read. What it takes to send fits into far fewer.
+const REST: u32 = 64;
+
+/// Counts what comes without a pause. Looking at a socket that has something never makes a task wait, so a process that
+/// floods would keep the whole thread to itself.
+#[derive(Debug, Default)]
+pub(super) struct Burst(u32);
+
+impl Burst {
+    /// There was nothing: whoever waits for more lets others run.
+    pub(super) const fn pause(&mut self) {
+        self.0 = 0;
+    }
+
+    /// A piece was handed on. A single answer, with a pause behind it, costs no extra turn.
+    pub(super) async fn piece(&mut self) {
+        self.0 += 1;
+        if self.0 >= BURST {
+            self.pause();
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 /// Reads until the process closes the channel. That is no end of the process yet: its guard tells that.
 pub(super) async fn read(link: &Rc<Link>) {
+    let mut burst = Burst::default();
     loop {
         let Ok(()) = link.control.readable().await else { return std::future::pending().await };
         match pull(link) {
-            Pulled::Some => deliver(link),
-            Pulled::Nothing => clear(&link.control, Interest::READABLE),
+            Pulled::Some => {
+                deliver(link);
+                burst.piece().await;
+            }
+            Pulled::Nothing => {
+                burst.pause();
+                clear(&link.control, Interest::READABLE);
+            }
             Pulled::End => return link.closed().await,
         }
         if link.state.borrow().violation.is_some() {
             link.kill();
             return std::future::pending().await;
         }
-        spin(link).await;
+        spin(link, &mut burst).await;
     }
 }
 
 /// Looks again and again for the answer that is about to come, and lets everybody else on this thread run in between.
-async fn spin(link: &Rc<Link>) {
+async fn spin(link: &Rc<Link>, burst: &mut Burst) {
     while let Some(spell) = link.begin_spell() {
         let pulled = loop {
             let pulled = pull(link);
             if pulled != Pulled::Nothing || !spell.goes_on() {
                 break pulled;
             }
+            burst.pause();
             tokio::task::yield_now().await;
         };
         link.end_spell(&spell, pulled == Pulled::Some);
@@ -60,6 +95,7 @@ async fn spin(link: &Rc<Link>) {
             return;
         }
         deliver(link);
+        burst.piece().await;
     }
 }
 
@@ -162,9 +198,13 @@ fn replied_to(link: &Link, id: EvalId, replied: Replied) {
     link.events.send(Event::Replied(id, replied.reply));
 }
 
-/// The process is gone: takes what it said and printed before.
+/// The process is gone: takes what it said and printed before. Whoever else has its end of the channel says no more.
 pub(super) fn take_rest(link: &Link) {
-    while pull(link) == Pulled::Some {
+    let _ = rustix::net::shutdown(&link.control, rustix::net::Shutdown::Read);
+    for _ in 0..REST {
+        if pull(link) != Pulled::Some {
+            break;
+        }
         deliver(link);
     }
     deliver(link);
