@@ -72,8 +72,7 @@ pub(super) async fn read(link: &Rc<Link>) {
             Pulled::End => return link.closed().await,
         }
         if link.state.borrow().violation.is_some() {
-            link.kill();
-            return std::future::pending().await;
+            return link.keep_killing().await;
         }
         spin(link, &mut burst).await;
     }
