@@ -1,7 +1,7 @@
 //! Reads what the worker process says on its control channel, and hands it on. Whatever it says that the protocol does
 //! not allow ends that process and nothing else.
 
-use std::rc::Rc;
+use std::{collections::VecDeque, rc::Rc};
 
 use oast_actors::{EvalId, Event};
 use rustix::{io::Errno, net::RecvFlags};
@@ -153,12 +153,19 @@ pub(super) fn deliver(link: &Link) {
     if link.in_batch.replace(true) {
         return;
     }
-    let mut drained = false;
-    while let Some(message) = { link.state.borrow_mut().inbox.pop_front() } {
-        if matches!(message, FromWorker::Replied(..)) && !std::mem::replace(&mut drained, true) {
+    let mut batch = VecDeque::new();
+    loop {
+        // Emptied, it goes back the same way, and with it its memory.
+        std::mem::swap(&mut batch, &mut link.state.borrow_mut().inbox);
+        if batch.is_empty() {
+            break;
+        }
+        // What was printed before an answer is in the pipes by now. Taking it may bring further messages along, which
+        // are a batch of their own.
+        if batch.iter().any(|message| matches!(message, FromWorker::Replied(..))) {
             output::drain(link);
         }
-        hear(link, message);
+        batch.drain(..).for_each(|message| hear(link, message));
     }
     link.in_batch.set(false);
     link.send();
