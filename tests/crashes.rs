@@ -39,6 +39,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_daemon_goes_when_its_worker_crashes,
         a_process_that_stops_itself_is_ended_at_its_limit,
         a_process_that_kills_its_guard_does_not_outlive_it,
+        a_guard_that_was_stopped_is_woken_to_tell_the_cause,
         a_guard_killed_from_outside_takes_its_worker_along,
         closing_the_output_is_no_end,
         callers_that_keep_state_are_told_once_each,
@@ -221,6 +222,12 @@ async fn a_process_that_kills_its_guard_does_not_outlive_it() {
     let report = lost(within("its end", call(&worker, misbehave::kill_its_guard, ())).await);
     assert!(!lives(report.pid.cast_signed()), "{report:?}");
     assert!(matches!(report.cause, Cause::Protocol(_)), "{report:?}");
+    assert_replaced(worker).await;
+}
+
+async fn a_guard_that_was_stopped_is_woken_to_tell_the_cause() {
+    let worker = functions(kept());
+    assert_eq!(cause(within("its end", call(&worker, misbehave::stop_its_guard, ())).await), Cause::Signal(11));
     assert_replaced(worker).await;
 }
 

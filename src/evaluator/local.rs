@@ -251,4 +251,6 @@ impl Outlet for LocalOutlet {
     fn begins(&self, id: EvalId) -> bool {
         self.progress.begins(id)
     }
+
+    fn will_take_time(&self) {}
 }

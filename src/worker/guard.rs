@@ -9,8 +9,8 @@ use std::{
 use oast_actors::ExitStatus;
 use oast_config::ByteSize;
 use rustix::{
-    event::{PollFd, PollFlags},
-    process::{Pid, PidfdFlags, Signal, WaitOptions},
+    event::{PollFd, PollFlags, Timespec},
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions},
 };
 
 use super::launcher::send_all;
@@ -21,6 +21,9 @@ use crate::{
 
 /// A guard's messages have few bytes.
 const LIMIT: ByteSize = ByteSize::kib(4);
+
+/// How often to look whether the worker process has ended, where the kernel gives no descriptor that tells.
+const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// Watches over one worker process.
 pub(super) struct Guard {
@@ -53,9 +56,13 @@ impl Guard {
         loop {
             let mut watched = vec![PollFd::new(&self.lifeline, PollFlags::IN | PollFlags::RDHUP)];
             watched.extend(worker.map(|worker| PollFd::new(worker, PollFlags::IN)));
-            match rustix::event::poll(&mut watched, None) {
+            let timeout = worker.is_none().then_some(&LOOK_AGAIN);
+            match rustix::event::poll(&mut watched, timeout) {
                 Ok(_) => {
-                    let worker_ended = watched.get(1).is_some_and(|worker| !worker.revents().is_empty());
+                    let worker_ended = match watched.get(1) {
+                        Some(worker) => !worker.revents().is_empty(),
+                        None => has_ended(self.worker),
+                    };
                     let host_gone = !watched[0].revents().is_empty();
                     if worker_ended || host_gone {
                         return !worker_ended;
@@ -83,6 +90,12 @@ fn let_go_of_output() {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);
     }
+}
+
+/// Whether the worker process has ended. It is left to be collected. One that cannot be waited for is not there any more.
+fn has_ended(worker: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(rustix::process::waitid(WaitId::Pid(worker), options), Ok(None) | Err(rustix::io::Errno::INTR))
 }
 
 fn wait_for(worker: Pid) -> ExitStatus {

@@ -37,6 +37,9 @@ pub(crate) trait Outlet {
 
     /// An evaluation is about to reach the code. False when it must not, since the host has given up this worker.
     fn begins(&self, id: EvalId) -> bool;
+
+    /// Code is about to run, nobody knows for how long: what was said must not wait for it.
+    fn will_take_time(&self);
 }
 
 /// How long to wait for a message.
@@ -103,6 +106,7 @@ impl<'a, L: Link + 'static> MainLoop<'a, L> {
                 Received::Message(message) => self.hear(message, &mut ended),
             };
             if resume {
+                self.outlet.will_take_time();
                 self.runtime.resume(&mut ended);
             }
             for (id, reply) in ended.drain(..) {
@@ -160,6 +164,7 @@ impl<'a, L: Link + 'static> MainLoop<'a, L> {
         if !self.outlet.begins(id) {
             return false;
         }
+        self.outlet.will_take_time();
         let began = Began { at: Instant::now(), fetch: request.fetch };
         match self.runtime.start(id, request) {
             Some(reply) => self.answer(id, reply, began),

@@ -120,11 +120,13 @@ impl Outlet for Arc<SocketOutlet> {
 
     fn begins(&self, id: EvalId) -> bool {
         self.progress.begins(id);
-        // What is gathered must not wait for this evaluation, however long it takes.
+        true
+    }
+
+    fn will_take_time(&self) {
         if !self.lock().is_empty() && !self.attended.swap(true, Ordering::AcqRel) {
             let _ = rustix::io::write(&self.attend, &1_u64.to_ne_bytes());
         }
-        true
     }
 }
 

@@ -6,6 +6,7 @@ use std::{rc::Rc, time::Duration};
 use oast_actors::{EvalId, Event, Exit, ExitStatus, LastBegun};
 use oast_config::ByteSize;
 use rustix::{
+    event::{PollFd, PollFlags},
     io::Errno,
     net::RecvFlags,
     process::{Pid, PidfdFlags},
@@ -161,12 +162,20 @@ impl Link {
     /// The process closed its control channel. It is leaving, or it must.
     pub(super) async fn closed(&self) {
         actix_rt::time::sleep(CLOSED_GRACE).await;
-        self.state
-            .borrow_mut()
-            .violation
-            .get_or_insert_with(|| "it closed its control channel and lived on".to_owned());
-        self.kill();
-        std::future::pending().await
+        // One that is dead has done nothing wrong: how it died is the cause, once its guard has ended what it left.
+        if !self.is_dead() {
+            let mut state = self.state.borrow_mut();
+            state.violation.get_or_insert_with(|| "it closed its control channel and lived on".to_owned());
+        }
+        self.keep_killing().await;
+    }
+
+    /// Whether the worker process is known to be dead, whatever it started may still live.
+    fn is_dead(&self) -> bool {
+        let state = self.state.borrow();
+        let Some(handle) = state.worker.as_ref().and_then(|worker| worker.handle.as_ref()) else { return false };
+        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&now)).is_ok_and(|ready| ready > 0)
     }
 }
 

@@ -34,7 +34,6 @@ use super::{
     spawner::{self, Launcher},
 };
 use crate::{
-    sandbox::descendants,
     spin::Spinner,
     wire::{
         BuildId, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message, Outgoing,
@@ -93,7 +92,7 @@ pub(super) struct WorkerProcess {
 }
 
 /// How long a guard may take to end what its worker process started.
-const GUARD_PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const GUARD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A guard's messages have few bytes.
 const LIFELINE_LIMIT: ByteSize = ByteSize::kib(4);
@@ -216,6 +215,7 @@ impl Link {
     /// Kills the worker process; its guard ends what it started. Where that was tried long ago, the guard is in the way.
     pub(super) fn kill(&self) {
         self.signal(Signal::KILL);
+        self.wake_guard();
         let _ = rustix::net::shutdown(&self.lifeline, rustix::net::Shutdown::Write);
         let since = *self.state.borrow_mut().killed.get_or_insert_with(Instant::now);
         if since.elapsed() >= GUARD_PATIENCE {
@@ -227,17 +227,29 @@ impl Link {
         self.state.borrow().is_killed()
     }
 
-    /// Kills what is below the guard, the guard, and whatever is still in its process group. A guard that is killed ends
-    /// nothing any more, so what has left the group must be found before. The pid is safe: it is not collected yet.
-    pub(super) fn kill_group(&self) {
+    /// Kills the worker process until it and its guard are gone. Does not return: the end of the guard is heard elsewhere.
+    pub(super) async fn keep_killing(&self) {
+        loop {
+            self.kill();
+            actix_rt::time::sleep(GUARD_PATIENCE).await;
+        }
+    }
+
+    /// The code may have stopped its guard: one that is stopped ends nothing. The pid is safe: it is not collected yet.
+    fn wake_guard(&self) {
         let launcher = self.launcher.borrow();
         let guard = launcher.as_ref().and_then(|launcher| i32::try_from(launcher.pid).ok());
-        let Some(guard) = guard.and_then(Pid::from_raw) else { return };
-        for pid in descendants::of(guard) {
+        if let Some(guard) = guard.and_then(Pid::from_raw) {
             // An error says that it is gone already.
-            let _ = rustix::process::kill_process(pid, Signal::KILL);
+            let _ = rustix::process::kill_process(guard, Signal::CONT);
         }
-        let _ = rustix::process::kill_process_group(guard, Signal::KILL);
+    }
+
+    /// Kills the guard and all that is below it.
+    pub(super) fn kill_group(&self) {
+        if let Some(launcher) = &*self.launcher.borrow() {
+            launcher.kill_group();
+        }
     }
 
     fn signal(&self, signal: Signal) {

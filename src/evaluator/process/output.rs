@@ -13,7 +13,7 @@ use tokio::net::unix::pipe::Receiver;
 
 use super::{
     link::Link,
-    reader::{deliver, pull},
+    reader::{Burst, deliver, pull},
 };
 
 /// How much is read at once.
@@ -50,13 +50,17 @@ pub(super) fn drain(link: &Link) {
 
 /// Ends never by itself: a process may close its output and live on.
 async fn read(link: &Link, pipe: &Receiver, stream: Stream) {
+    let mut burst = Burst::default();
     loop {
         let Ok(()) = pipe.readable().await else { break };
         match pipe.try_io(|| Ok(take(link, pipe, stream)?)) {
             Ok(0) => break,
             // Announcements that came before the bytes brought other messages along.
-            Ok(_) => deliver(link),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Ok(_) => {
+                deliver(link);
+                burst.piece().await;
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => burst.pause(),
             Err(_) => break,
         }
     }

@@ -1,7 +1,7 @@
 //! Reads what the worker process says on its control channel, and hands it on. Whatever it says that the protocol does
 //! not allow ends that process and nothing else.
 
-use std::rc::Rc;
+use std::{collections::VecDeque, rc::Rc};
 
 use oast_actors::{EvalId, Event};
 use rustix::{io::Errno, net::RecvFlags};
@@ -28,31 +28,65 @@ pub(super) enum Pulled {
     End,
 }
 
+/// How many pieces are handed on before others on this thread have their turn.
+const BURST: u32 = 8;
+
+/// How often the channel of a process that is gone is read. What it takes to send fits into far fewer.
+const REST: u32 = 64;
+
+/// Counts what comes without a pause. Looking at a socket that has something never makes a task wait, so a process that
+/// floods would keep the whole thread to itself.
+#[derive(Debug, Default)]
+pub(super) struct Burst(u32);
+
+impl Burst {
+    /// There was nothing: whoever waits for more lets others run.
+    pub(super) const fn pause(&mut self) {
+        self.0 = 0;
+    }
+
+    /// A piece was handed on. A single answer, with a pause behind it, costs no extra turn.
+    pub(super) async fn piece(&mut self) {
+        self.0 += 1;
+        if self.0 >= BURST {
+            self.pause();
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
 /// Reads until the process closes the channel. That is no end of the process yet: its guard tells that.
 pub(super) async fn read(link: &Rc<Link>) {
+    let mut burst = Burst::default();
     loop {
         let Ok(()) = link.control.readable().await else { return std::future::pending().await };
         match pull(link) {
-            Pulled::Some => deliver(link),
-            Pulled::Nothing => clear(&link.control, Interest::READABLE),
+            Pulled::Some => {
+                deliver(link);
+                burst.piece().await;
+            }
+            Pulled::Nothing => {
+                burst.pause();
+                clear(&link.control, Interest::READABLE);
+            }
             Pulled::End => return link.closed().await,
         }
         if link.state.borrow().violation.is_some() {
-            link.kill();
-            return std::future::pending().await;
+            return link.keep_killing().await;
         }
-        spin(link).await;
+        spin(link, &mut burst).await;
     }
 }
 
 /// Looks again and again for the answer that is about to come, and lets everybody else on this thread run in between.
-async fn spin(link: &Rc<Link>) {
+async fn spin(link: &Rc<Link>, burst: &mut Burst) {
     while let Some(spell) = link.begin_spell() {
         let pulled = loop {
             let pulled = pull(link);
             if pulled != Pulled::Nothing || !spell.goes_on() {
                 break pulled;
             }
+            burst.pause();
             tokio::task::yield_now().await;
         };
         link.end_spell(&spell, pulled == Pulled::Some);
@@ -60,6 +94,7 @@ async fn spin(link: &Rc<Link>) {
             return;
         }
         deliver(link);
+        burst.piece().await;
     }
 }
 
@@ -118,12 +153,19 @@ pub(super) fn deliver(link: &Link) {
     if link.in_batch.replace(true) {
         return;
     }
-    let mut drained = false;
-    while let Some(message) = { link.state.borrow_mut().inbox.pop_front() } {
-        if matches!(message, FromWorker::Replied(..)) && !std::mem::replace(&mut drained, true) {
+    let mut batch = VecDeque::new();
+    loop {
+        // Emptied, it goes back the same way, and with it its memory.
+        std::mem::swap(&mut batch, &mut link.state.borrow_mut().inbox);
+        if batch.is_empty() {
+            break;
+        }
+        // What was printed before an answer is in the pipes by now. Taking it may bring further messages along, which
+        // are a batch of their own.
+        if batch.iter().any(|message| matches!(message, FromWorker::Replied(..))) {
             output::drain(link);
         }
-        hear(link, message);
+        batch.drain(..).for_each(|message| hear(link, message));
     }
     link.in_batch.set(false);
     link.send();
@@ -162,9 +204,13 @@ fn replied_to(link: &Link, id: EvalId, replied: Replied) {
     link.events.send(Event::Replied(id, replied.reply));
 }
 
-/// The process is gone: takes what it said and printed before.
+/// The process is gone: takes what it said and printed before. Whoever else has its end of the channel says no more.
 pub(super) fn take_rest(link: &Link) {
-    while pull(link) == Pulled::Some {
+    let _ = rustix::net::shutdown(&link.control, rustix::net::Shutdown::Read);
+    for _ in 0..REST {
+        if pull(link) != Pulled::Some {
+            break;
+        }
         deliver(link);
     }
     deliver(link);

@@ -8,10 +8,14 @@ use std::{
         OnceLock,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal};
 use tokio::sync::oneshot;
+
+use super::link::GUARD_PATIENCE;
+use crate::sandbox::descendants;
 
 /// How long it takes to look again for the end of a launcher that is about to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
@@ -19,7 +23,16 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// What the thread is asked to do.
 enum Order {
     Start(Box<Command>, oneshot::Sender<std::io::Result<Launcher>>),
+    /// Walking `/proc` takes long, which no supervisor's thread should wait for.
+    KillGroup(u32),
     Collect(u32),
+}
+
+/// A launcher that is about to end.
+struct Ending {
+    child: Child,
+    /// Since when, or since it was helped last.
+    since: Instant,
 }
 
 /// A launcher that was started. When this is dropped, it is about to end, and is collected: also when it is dropped on
@@ -35,6 +48,14 @@ pub(super) async fn start(command: Command) -> std::io::Result<Launcher> {
     // Without the thread, the order is dropped, and its sender with it.
     drop(orders().send(Order::Start(Box::new(command), sender)));
     started.await.map_err(std::io::Error::other)?
+}
+
+impl Launcher {
+    /// Kills what is below it, itself, and whatever is still in its process group.
+    pub(super) fn kill_group(&self) {
+        // Without the thread, the program is ending.
+        drop(orders().send(Order::KillGroup(self.pid)));
+    }
 }
 
 impl Drop for Launcher {
@@ -58,7 +79,7 @@ fn orders() -> &'static Sender<Order> {
 
 fn run(orders: &Receiver<Order>) {
     let mut children = HashMap::new();
-    let mut ending = Vec::new();
+    let mut ending: Vec<Ending> = Vec::new();
     loop {
         let order = if ending.is_empty() {
             orders.recv().map_err(RecvTimeoutError::from)
@@ -67,13 +88,42 @@ fn run(orders: &Receiver<Order>) {
         };
         match order {
             Ok(Order::Start(command, reply)) => drop(reply.send(spawn(*command, &mut children))),
-            Ok(Order::Collect(pid)) => ending.extend(children.remove(&pid)),
+            Ok(Order::KillGroup(pid)) => children.get(&pid).into_iter().for_each(kill_group),
+            Ok(Order::Collect(pid)) => {
+                ending.extend(children.remove(&pid).map(|child| Ending { child, since: Instant::now() }));
+            }
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        // An error says that it was collected already.
-        ending.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+        ending.retain_mut(Ending::goes_on);
     }
+}
+
+impl Ending {
+    /// Whether it has not ended yet. One that takes too long, perhaps because the code stopped it, is ended with all below.
+    fn goes_on(&mut self) -> bool {
+        // An error says that it was collected already.
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return false;
+        }
+        if self.since.elapsed() >= GUARD_PATIENCE {
+            self.since = Instant::now();
+            kill_group(&self.child);
+        }
+        true
+    }
+}
+
+/// Kills what is below a guard, the guard, and whatever is still in its process group. A guard that is killed ends nothing
+/// any more, so what has left the group must be found before. The pid is safe: it is not collected yet.
+fn kill_group(guard: &Child) {
+    let Some(guard) = i32::try_from(guard.id()).ok().and_then(Pid::from_raw) else { return };
+    // Errors say that it is gone already. One that was stopped goes on, and helps.
+    let _ = rustix::process::kill_process(guard, Signal::CONT);
+    for pid in descendants::of(guard) {
+        let _ = rustix::process::kill_process(pid, Signal::KILL);
+    }
+    let _ = rustix::process::kill_process_group(guard, Signal::KILL);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where worker processes start")]
