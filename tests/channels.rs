@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use libtest_mimic::Trial;
-use oast::{ChannelError, Value, Worker};
+use oast::{ChannelError, EvalError, Interrupter, Value, Worker};
 
 use crate::{
     contract::Place,
     fixtures::misbehave,
-    harness::{does_not_apply, promise},
-    stage::{call, done, functions, javascript, kept, until, value, within},
+    harness::promise,
+    stage::{call, done, functions, javascript, kept, returned, until, value, within},
 };
 
 type Play = fn(Worker) -> std::pin::Pin<Box<dyn Future<Output = ()>>>;
@@ -27,7 +27,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         nothing_is_ready_at_the_end,
         a_closed_channel_gives_what_it_has_and_then_says_so,
         the_worker_can_close_it,
-        opening_it_again_closes_the_older_one,
+        a_name_is_known_once,
         it_closes_with_its_worker,
         many_channels_do_not_disturb_each_other,
     ];
@@ -37,7 +37,7 @@ pub(crate) fn tests() -> Vec<Trial> {
     });
     let mut trials: Vec<Trial> = played.collect();
     trials.extend(promises!("channels": a_crash_closes_it_and_nobody_hangs));
-    trials.push(does_not_apply("channels::rust", "functions have arguments and a result, and no channels"));
+    trials.extend(promises!("channels::rust": a_function_takes_and_puts, a_function_that_waits_can_be_interrupted));
     trials
 }
 
@@ -139,12 +139,12 @@ async fn the_worker_can_close_it(worker: Worker) {
     done(worker).await;
 }
 
-async fn opening_it_again_closes_the_older_one(worker: Worker) {
+async fn a_name_is_known_once(worker: Worker) {
     let older = worker.channel("out", 4).unwrap();
     let newer = worker.channel("out", 4).unwrap();
-    assert_eq!(within("the end of the older one", older.take()).await, Err(ChannelError::Closed));
+    assert!(matches!(within("the refusal", newer.take()).await, Err(ChannelError::NameTaken { .. })));
     value(worker.run("await oast.channel('out').put(1)").await);
-    assert_eq!(within("a value", newer.take()).await, Ok(Value::Int(1)));
+    assert_eq!(within("a value", older.take()).await, Ok(Value::Int(1)));
     drop((older, newer));
     done(worker).await;
 }
@@ -195,5 +195,42 @@ async fn a_crash_closes_it_and_nobody_hangs() {
     drop(call(&worker, misbehave::abort, ()));
     assert_eq!(actix_rt::time::timeout(Duration::from_secs(10), channel.take()).await, Ok(Err(ChannelError::Closed)));
     drop(channel);
+    done(worker).await;
+}
+
+fn square_all() -> u32 {
+    let Some(numbers) = oast::function_channel("numbers") else { return 0 };
+    let mut squared = 0;
+    while let Ok(number) = numbers.take() {
+        let number = number.as_i64().unwrap();
+        numbers.put(number * number).unwrap();
+        squared += 1;
+    }
+    squared
+}
+
+async fn a_function_takes_and_puts() {
+    let worker = functions(kept());
+    let numbers = worker.channel("numbers", 2).unwrap();
+    let squared = call(&worker, square_all, ());
+    for number in 0..10 {
+        numbers.put(number).await.unwrap();
+        assert_eq!(within("a square", numbers.take()).await, Ok(Value::Int(number * number)));
+    }
+    numbers.close();
+    assert_eq!(returned::<u32>(within("the end", squared).await), 10);
+    drop(numbers);
+    done(worker).await;
+}
+
+async fn a_function_that_waits_can_be_interrupted() {
+    let worker = functions(kept());
+    let numbers = worker.channel("numbers", 1).unwrap();
+    let squared = call(&worker, square_all, ());
+    numbers.put(3).await.unwrap();
+    assert_eq!(within("a square", numbers.take()).await, Ok(Value::Int(9)));
+    squared.interrupt();
+    assert_eq!(within("the end", squared).await, Err(EvalError::Interrupted(Interrupter::Caller)));
+    drop(numbers);
     done(worker).await;
 }

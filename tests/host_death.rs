@@ -14,7 +14,7 @@ use rustix::process::{Pid, getpid};
 use crate::{
     fixtures::{behave, misbehave},
     harness::{descendants, describe},
-    stage::{Scratch, call, lives, returned, start, until},
+    stage::{PATIENCE, Scratch, call, lives, returned, start, until},
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -75,13 +75,16 @@ async fn full_host(scratch: &Scratch) -> (Child, Vec<Pid>) {
         .spawn()
         .unwrap();
     let pid = Pid::from_child(&host);
-    let mut below = Vec::new();
-    until("the host has all its workers", || {
-        below = descendants(pid);
-        below.len() == PROCESSES && Path::new(&scratch.file("daemon")).exists()
-    })
-    .await;
-    (host, below)
+    let by = Instant::now() + PATIENCE;
+    loop {
+        let below = descendants(pid);
+        if below.len() == PROCESSES && Path::new(&scratch.file("daemon")).exists() {
+            return (host, below);
+        }
+        let found: Vec<_> = below.into_iter().map(describe).collect();
+        assert!(Instant::now() < by, "the host has not all of its {PROCESSES} processes, but {found:#?}");
+        crate::stage::pause(5).await;
+    }
 }
 
 /// Whatever was below the host is below this process now, if it lives at all.
