@@ -67,6 +67,7 @@ async fn a_host_that_ends_leaves_nothing() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a host is no worker process")]
+#[expect(clippy::zombie_processes, reason = "the test waits for it")]
 async fn full_host(scratch: &Scratch) -> (Child, Vec<Pid>) {
     let host = Command::new("/proc/self/exe")
         .args([HOST, &scratch.file("")])

@@ -295,7 +295,10 @@ impl Link {
                     Ok(true) => {}
                     Ok(false) => clear(&self.control, Interest::WRITABLE),
                     // The process is gone. That is noticed elsewhere, with all that it said before.
-                    Err(_) => state.outgoing = Outgoing::new(ByteSize(0)),
+                    Err(_) => {
+                        let unsent = state.outgoing.len();
+                        state.outgoing.advance(unsent);
+                    }
                 }
             }
         }
