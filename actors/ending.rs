@@ -201,7 +201,8 @@ impl Lifecycle {
             pid: exit.pid,
             cause: self.cause(exit),
             status: exit.status,
-            peak_memory: exit.peak_memory,
+            // The kernel counts pages in batches: what was seen may be more than what it tells in the end.
+            peak_memory: exit.peak_memory.max(self.peak),
             cpu: exit.cpu,
             wall: now.duration_since(started),
             stderr: exit.stderr.clone(),

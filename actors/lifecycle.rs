@@ -181,6 +181,8 @@ pub(crate) struct Lifecycle {
     pub(crate) memory: MemoryWatch,
     pub(crate) cpu: CpuWatch,
     pub(crate) used: ByteSize,
+    /// The most that this process was seen to use.
+    pub(crate) peak: ByteSize,
     /// The worker stops for good when nothing is left to do, at the latest then.
     pub(crate) drain: Option<(Asked, Instant)>,
     /// When the process is to be measured next; `None` while an answer is awaited.
@@ -204,6 +206,7 @@ impl Lifecycle {
             memory: MemoryWatch::new(&profile.limits, now),
             cpu: CpuWatch::new(&profile.limits),
             used: ByteSize::default(),
+            peak: ByteSize::default(),
             drain: None,
             sample_due: None,
             wake: None,
@@ -361,6 +364,7 @@ impl Lifecycle {
     pub(crate) fn launch(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.epoch += 1;
         self.state = State::Starting { since: now };
+        (self.used, self.peak) = (ByteSize::default(), ByteSize::default());
         self.memory = MemoryWatch::new(&self.profile.limits, now);
         self.cpu = CpuWatch::new(&self.profile.limits);
         self.sample_due = None;
@@ -409,6 +413,7 @@ impl Lifecycle {
     fn sampled(&mut self, memory: ByteSize, cpu: Duration, now: Instant, effects: &mut Vec<Effect>) {
         let State::Running(_) = self.state else { return };
         self.used = memory;
+        self.peak = self.peak.max(memory);
         match self.memory.on_sample(memory, now) {
             MemoryVerdict::Fine => {}
             MemoryVerdict::Soft => self.warn_of_memory(memory, effects),
