@@ -67,20 +67,24 @@ async fn a_host_that_ends_leaves_nothing() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a host is no worker process")]
-#[expect(clippy::zombie_processes, reason = "the test waits for it")]
+fn start_host(scratch: &Scratch) -> Child {
+    let mut host = Command::new("/proc/self/exe");
+    host.args([HOST, &scratch.file("")]).stdin(Stdio::null()).stdout(Stdio::null());
+    host.spawn().unwrap()
+}
+
 async fn full_host(scratch: &Scratch) -> (Child, Vec<Pid>) {
-    let host = Command::new("/proc/self/exe")
-        .args([HOST, &scratch.file("")])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let pid = Pid::from_child(&host);
+    let host = start_host(scratch);
+    let below = all_below(Pid::from_child(&host), scratch).await;
+    (host, below)
+}
+
+async fn all_below(host: Pid, scratch: &Scratch) -> Vec<Pid> {
     let by = Instant::now() + PATIENCE;
     loop {
-        let below = descendants(pid);
+        let below = descendants(host);
         if below.len() == PROCESSES && Path::new(&scratch.file("daemon")).exists() {
-            return (host, below);
+            return below;
         }
         let found: Vec<_> = below.into_iter().map(describe).collect();
         assert!(Instant::now() < by, "the host has not all of its {PROCESSES} processes, but {found:#?}");
