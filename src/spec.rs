@@ -29,7 +29,8 @@ use crate::{
 pub struct Spec {
     name: Arc<str>,
     tenant: Option<Arc<str>>,
-    profile: Arc<Profile>,
+    /// `None` until one is named: making the one that holds without it means to read the whole configuration.
+    profile: Option<Arc<Profile>>,
     place: Place,
     engine: Option<Engine>,
 }
@@ -109,7 +110,7 @@ impl Spec {
     /// A worker whose code runs wherever `make`'s evaluator takes it.
     pub fn custom<E: Evaluator>(name: &str, make: impl Fn() -> E + Send + Sync + 'static) -> Self {
         let place = Place::Custom(EvaluatorFactory::new(make));
-        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
+        Self { name: name.into(), tenant: None, profile: None, place, engine: None }
     }
 
     fn of(name: &str, runtime: Runtime) -> Self {
@@ -123,13 +124,13 @@ impl Spec {
             build: worker::build_id().unwrap_or_default(),
         };
         let place = Place::Process(settings);
-        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
+        Self { name: name.into(), tenant: None, profile: None, place, engine: None }
     }
 
     /// Its limits, sandbox and restart policy. Without this, those of [`Profile::notebook`].
     #[must_use]
     pub fn profile(mut self, profile: impl Into<Arc<Profile>>) -> Self {
-        self.profile = profile.into();
+        self.profile = Some(profile.into());
         self
     }
 
@@ -195,6 +196,7 @@ impl Spec {
     /// The same, as the actors know it.
     pub fn into_worker_spec(self) -> WorkerSpec {
         let Self { name, tenant, profile, place, engine } = self;
+        let profile = profile.unwrap_or_else(|| Arc::new(Profile::notebook()));
         let javascript = engine.unwrap_or_default().settings(&profile);
         let evaluator = match place {
             Place::Custom(factory) => factory,
