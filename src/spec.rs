@@ -201,8 +201,9 @@ impl Spec {
         let evaluator = match place {
             Place::Custom(factory) => factory,
             Place::Local(runtime) => {
+                let stack = javascript.stack.unwrap_or_default();
                 let make = local_runtime(runtime, javascript);
-                EvaluatorFactory::new(move || Local::new(make.clone()))
+                EvaluatorFactory::new(move || Local::new(make.clone(), stack))
             }
             Place::Process(settings) => {
                 let settings = Arc::new(ProcessSettings { javascript, ..settings });
@@ -215,7 +216,7 @@ impl Spec {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { memory: Portion::Percent(85), stack: ByteSize::mib(4) }
+        Self { memory: Portion::Percent(85), stack: ByteSize::mib(1) }
     }
 }
 
