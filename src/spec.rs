@@ -48,6 +48,7 @@ enum Place {
 struct Engine {
     memory: Portion,
     stack: ByteSize,
+    modules: bool,
 }
 
 /// A runtime of this program.
@@ -172,7 +173,7 @@ impl Spec {
     /// What the engine of the runtime `javascript` may use.
     #[must_use]
     pub fn engine(mut self, settings: &oast_config::JavaScript) -> Self {
-        self.engine = Some(Engine { memory: settings.memory, stack: settings.stack });
+        self.engine = Some(Engine { memory: settings.memory, stack: settings.stack, modules: settings.modules });
         self
     }
 
@@ -216,14 +217,14 @@ impl Spec {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { memory: Portion::Percent(85), stack: ByteSize::mib(1) }
+        Self { memory: Portion::Percent(85), stack: ByteSize::mib(1), modules: true }
     }
 }
 
 impl Engine {
     fn settings(self, profile: &Profile) -> JavaScript {
         let memory = self.memory.of(profile.limits.memory).map(ByteSize::get);
-        JavaScript { memory, stack: Some(self.stack.get()) }
+        JavaScript { memory, stack: Some(self.stack.get()), modules: self.modules }
     }
 }
 
