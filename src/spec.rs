@@ -29,7 +29,8 @@ use crate::{
 pub struct Spec {
     name: Arc<str>,
     tenant: Option<Arc<str>>,
-    profile: Arc<Profile>,
+    /// `None` until one is named: making the one that holds without it means to read the whole configuration.
+    profile: Option<Arc<Profile>>,
     place: Place,
     engine: Option<Engine>,
 }
@@ -47,6 +48,7 @@ enum Place {
 struct Engine {
     memory: Portion,
     stack: ByteSize,
+    modules: bool,
 }
 
 /// A runtime of this program.
@@ -109,7 +111,7 @@ impl Spec {
     /// A worker whose code runs wherever `make`'s evaluator takes it.
     pub fn custom<E: Evaluator>(name: &str, make: impl Fn() -> E + Send + Sync + 'static) -> Self {
         let place = Place::Custom(EvaluatorFactory::new(make));
-        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
+        Self { name: name.into(), tenant: None, profile: None, place, engine: None }
     }
 
     fn of(name: &str, runtime: Runtime) -> Self {
@@ -123,13 +125,13 @@ impl Spec {
             build: worker::build_id().unwrap_or_default(),
         };
         let place = Place::Process(settings);
-        Self { name: name.into(), tenant: None, profile: Arc::new(Profile::notebook()), place, engine: None }
+        Self { name: name.into(), tenant: None, profile: None, place, engine: None }
     }
 
     /// Its limits, sandbox and restart policy. Without this, those of [`Profile::notebook`].
     #[must_use]
     pub fn profile(mut self, profile: impl Into<Arc<Profile>>) -> Self {
-        self.profile = profile.into();
+        self.profile = Some(profile.into());
         self
     }
 
@@ -171,7 +173,7 @@ impl Spec {
     /// What the engine of the runtime `javascript` may use.
     #[must_use]
     pub fn engine(mut self, settings: &oast_config::JavaScript) -> Self {
-        self.engine = Some(Engine { memory: settings.memory, stack: settings.stack });
+        self.engine = Some(Engine { memory: settings.memory, stack: settings.stack, modules: settings.modules });
         self
     }
 
@@ -195,12 +197,14 @@ impl Spec {
     /// The same, as the actors know it.
     pub fn into_worker_spec(self) -> WorkerSpec {
         let Self { name, tenant, profile, place, engine } = self;
+        let profile = profile.unwrap_or_else(|| Arc::new(Profile::notebook()));
         let javascript = engine.unwrap_or_default().settings(&profile);
         let evaluator = match place {
             Place::Custom(factory) => factory,
             Place::Local(runtime) => {
+                let stack = javascript.stack.unwrap_or_default();
                 let make = local_runtime(runtime, javascript);
-                EvaluatorFactory::new(move || Local::new(make.clone()))
+                EvaluatorFactory::new(move || Local::new(make.clone(), stack))
             }
             Place::Process(settings) => {
                 let settings = Arc::new(ProcessSettings { javascript, ..settings });
@@ -213,14 +217,14 @@ impl Spec {
 
 impl Default for Engine {
     fn default() -> Self {
-        Self { memory: Portion::Percent(85), stack: ByteSize::mib(4) }
+        Self { memory: Portion::Percent(85), stack: ByteSize::mib(1), modules: true }
     }
 }
 
 impl Engine {
     fn settings(self, profile: &Profile) -> JavaScript {
         let memory = self.memory.of(profile.limits.memory).map(ByteSize::get);
-        JavaScript { memory, stack: Some(self.stack.get()) }
+        JavaScript { memory, stack: Some(self.stack.get()), modules: self.modules }
     }
 }
 

@@ -73,7 +73,7 @@
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
 //! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript` |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
-//! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes |
+//! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!
 //! # Changes
 //!

@@ -28,6 +28,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_reader_that_goes_ends_it_with_141,
         a_slow_reader_loses_nothing,
         a_file_runs_with_its_arguments,
+        a_file_has_run_when_its_timers_have,
         a_module_imports_what_is_beside_it,
         standard_input_is_a_file_too,
         json_is_one_object_on_each_line,
@@ -227,6 +228,16 @@ async fn a_file_runs_with_its_arguments() {
     assert_eq!((ran.stdout.as_str(), ran.code), ("--json,b\n", Some(0)));
 }
 
+async fn a_file_has_run_when_its_timers_have() {
+    let folder = Folder::new("timers");
+    let file = folder.file("a.js", "setTimeout(() => console.log('later'), 30); console.log('now')");
+    let ran = run(&["run", &file]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("now\nlater\n", Some(0)), "{ran:?}");
+    let script = folder.file("b.js", "x = 5; with ({ y: 2 }) console.log(x + y)");
+    let ran = run(&["run", "--script", &script]);
+    assert_eq!((ran.stdout.as_str(), ran.code), ("7\n", Some(0)), "{ran:?}");
+}
+
 async fn a_module_imports_what_is_beside_it() {
     let folder = Folder::new("imports");
     folder.file("part.mjs", "export const x = 5");
@@ -236,7 +247,7 @@ async fn a_module_imports_what_is_beside_it() {
 }
 
 async fn standard_input_is_a_file_too() {
-    let ran = run_with(&["run", "--module", "-", "a"], "console.log(await 1, oast.arguments[0])");
+    let ran = run_with(&["run", "-", "a"], "console.log(await 1, oast.arguments[0])");
     assert_eq!((ran.stdout.as_str(), ran.code), ("1 a\n", Some(0)), "{ran:?}");
 }
 

@@ -29,9 +29,13 @@ use crate::{
 /// Makes the runtime, on the thread where it will live.
 pub(crate) type RuntimeFactory = Arc<dyn Fn(Rc<dyn Host>) -> Result<Box<dyn Runtime>, String> + Send + Sync>;
 
+/// As much as any thread has.
+const LEAST_STACK: usize = 2 << 20;
+
 /// Runs code on a thread of this process.
 pub(crate) struct Local {
     make: RuntimeFactory,
+    stack: usize,
     thread: Option<Thread>,
 }
 
@@ -54,8 +58,11 @@ enum News {
 }
 
 impl Local {
-    pub(crate) const fn new(make: RuntimeFactory) -> Self {
-        Self { make, thread: None }
+    /// The runtime's code may use so much stack. Its thread gets more: what the code calls must not run out of it before
+    /// the runtime notices.
+    pub(crate) fn new(make: RuntimeFactory, stack: u64) -> Self {
+        let stack = usize::try_from(stack).unwrap_or(usize::MAX).saturating_mul(2).saturating_add(1 << 20);
+        Self { make, stack: stack.max(LEAST_STACK), thread: None }
     }
 
     fn send(&self, message: ToWorker) {
@@ -78,7 +85,8 @@ impl Evaluator for Local {
             interrupts: interrupts.clone(),
             progress: progress.clone(),
         };
-        let spawned = std::thread::Builder::new().name(format!("oast {}", launch.worker)).spawn(move || parts.run());
+        let thread = std::thread::Builder::new().name(format!("oast {}", launch.worker)).stack_size(self.stack);
+        let spawned = thread.spawn(move || parts.run());
         if let Err(error) = spawned {
             drop(news.send(News::Ended(Err(error.to_string()))));
         }

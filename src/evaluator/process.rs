@@ -54,14 +54,17 @@ impl Process {
 
 impl Evaluator for Process {
     fn start(&mut self, launch: Launch, events: Events) {
+        let required = &launch.profile.sandbox.require;
+        if !required.is_empty() {
+            let names = required.join("`, `");
+            return fail(
+                events,
+                format!("`{names}` is required by the profile and not available yet: see `sandbox.require`"),
+            );
+        }
         match Link::open(&self.settings, &launch, events.clone()) {
             Ok(link) => self.link = Rc::downgrade(&link),
-            Err(error) => {
-                let failure = Some(format!("failed to open its channels: {error}"));
-                drop(actix_rt::spawn(async move {
-                    events.send(Event::Exited(Exit { start_failure: failure, ..Exit::default() }));
-                }));
-            }
+            Err(error) => fail(events, format!("failed to open its channels: {error}")),
         }
     }
 
@@ -114,6 +117,13 @@ impl Drop for Process {
             link.abandon();
         }
     }
+}
+
+/// Tells that there is no process, later: whoever starts one is not to hear of its end meanwhile.
+fn fail(events: Events, why: String) {
+    drop(actix_rt::spawn(async move {
+        events.send(Event::Exited(Exit { start_failure: Some(why), ..Exit::default() }));
+    }));
 }
 
 /// A message that cannot be encoded for another reason than its size is a value nested beyond all measure, which is a

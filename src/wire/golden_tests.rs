@@ -87,7 +87,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         message_limit: 64 << 20,
         low_latency: true,
         limits: ResourceLimits { open_files: Some(64), file_size: None, data: Some(1 << 30), core: 0, stack: 8 << 20 },
-        javascript: JavaScript { memory: Some(1 << 28), stack: None },
+        javascript: JavaScript { memory: Some(1 << 28), stack: None, modules: true },
     };
     check(&[("launch", launch)]);
 }

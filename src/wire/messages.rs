@@ -178,4 +178,6 @@ pub(crate) struct JavaScript {
     pub(crate) memory: Option<u64>,
     /// How much stack the engine may use, in bytes. `None` is the engine's own default.
     pub(crate) stack: Option<u64>,
+    /// Whether code may import modules.
+    pub(crate) modules: bool,
 }

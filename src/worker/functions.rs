@@ -1,7 +1,12 @@
 //! The runtime `rust`: calls functions of the same program. Knows how to find and run one; how the caller names it is in
 //! [`entry`](super::entry), and what a panic becomes is in [`panics`].
 
-use std::{cell::RefCell, io, rc::Rc, time::Instant};
+use std::{
+    cell::RefCell,
+    io::{self, Write as _},
+    rc::Rc,
+    time::Instant,
+};
 
 use oast_actors::{Call, Capabilities, EvalId, Job, Raised, Request, Value};
 
@@ -73,6 +78,8 @@ impl Functions {
         let before = CURRENT.replace(Some((id, self.host.clone())));
         let called = panics::catch(|| entry.run(arguments));
         CURRENT.set(before);
+        // What was printed without an end of line is its output too. An error says that nobody reads any more.
+        let _ = io::stdout().flush();
         match called {
             Ok(result) => result.map_err(Failure::Raised),
             Err(Unwound::Raised(raised)) => Err(Failure::Raised(raised)),

@@ -37,8 +37,8 @@ pub(crate) struct JavaScriptSettings {
     pub(crate) memory: Option<u64>,
     /// How many bytes of the thread's stack it may use.
     pub(crate) stack: usize,
-    /// Where cells find modules.
-    pub(crate) directory: PathBuf,
+    /// Where cells find modules. `None` where nothing may be imported.
+    pub(crate) directory: Option<PathBuf>,
 }
 
 /// The runtime: one engine at a time.

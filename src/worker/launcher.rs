@@ -83,12 +83,14 @@ fn launch() -> Result<(), Failure> {
             Guard::new(worker, UnixStream::from(lifeline)).watch();
             Ok(())
         }
-        Side::Worker => {
-            tie_to_guard(guard)?;
-            sandbox::apply(&rlimits(&launch.limits)).map_err(|(step, errno)| Failure::at(step)(errno))?;
-            process::serve(&launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
-        }
+        Side::Worker => work(guard, &launch, channels).inspect_err(complain),
     }
+}
+
+fn work(guard: Pid, launch: &Launch, channels: Channels) -> Result<(), Failure> {
+    tie_to_guard(guard)?;
+    sandbox::apply(&rlimits(&launch.limits)).map_err(|(step, errno)| Failure::at(step)(errno))?;
+    process::serve(launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
 }
 
 /// Only what no other thread holds is whole after a fork.
@@ -196,6 +198,11 @@ fn tie_to_guard(guard: Pid) -> Result<(), Failure> {
         .map_err(Failure::at("open /dev/null"))?;
     // The lifeline is the guard's alone: its end tells the host that the guard is gone.
     rustix::stdio::dup2_stdin(null.as_fd()).map_err(Failure::at("close the lifeline"))
+}
+
+/// The worker process has no lifeline: what it prints before its hello is the reason that the host gives.
+fn complain(Failure { step, text, .. }: &Failure) {
+    let _ = rustix::io::write(rustix::stdio::stderr(), format!("failed to {step}: {text}\n").as_bytes());
 }
 
 fn report(Failure { step, errno, text }: Failure) {

@@ -125,7 +125,7 @@ impl<'a, L: Link + 'static> MainLoop<'a, L> {
                     ended.push((id, reply));
                 }
                 // It has come past everything that was sent before it: nothing that it names is still to come.
-                self.interrupts.remove(id);
+                self.interrupts.pass(id);
                 !self.waiting.is_empty()
             }
             ToWorker::Reset => {

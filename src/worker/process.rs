@@ -51,7 +51,7 @@ pub(crate) fn make_javascript(
 ) -> Result<Box<dyn Runtime>, String> {
     use super::javascript::{JavaScript, JavaScriptSettings};
     let stack = settings.stack.and_then(|stack| usize::try_from(stack).ok()).unwrap_or(DEFAULT_STACK);
-    let directory = std::env::current_dir().map_err(|error| error.to_string())?;
+    let directory = settings.modules.then(std::env::current_dir).transpose().map_err(|error| error.to_string())?;
     let settings = JavaScriptSettings { memory: settings.memory, stack, directory };
     Ok(Box::new(JavaScript::new(host, settings)?))
 }

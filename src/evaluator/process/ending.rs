@@ -56,11 +56,16 @@ pub(super) fn exit(link: &Link) -> Exit {
     let (tail, _) = state.stderr_tail.as_slices();
     let mut stderr = String::from_utf8_lossy(tail).into_owned();
     stderr.push_str(&String::from_utf8_lossy(state.stderr_tail.as_slices().1));
+    // One that left by itself before its hello has said why, if at all, on standard error.
+    let left = matches!(&ended, Some(Ended { status: ExitStatus::Code(_), .. }));
+    let complaint = (left && !state.is_ready && state.violation.is_none() && !state.is_killed())
+        .then(|| stderr.trim().to_owned())
+        .filter(|complaint| !complaint.is_empty());
     Exit {
         pid: state.worker.as_ref().map_or(0, |worker| worker.pid),
         status: ended.as_ref().map(|ended| ended.status),
         violation: state.violation.take(),
-        start_failure: state.start_failure.take(),
+        start_failure: state.start_failure.take().or(complaint),
         last_begun: last_begun(link),
         peak_memory: ended.as_ref().map_or(ByteSize::default(), |ended| ended.peak_memory),
         cpu: ended.map_or(Duration::ZERO, |ended| ended.cpu),
@@ -130,6 +135,7 @@ impl Link {
             drop(state);
             return self.kill();
         }
+        state.is_ready = true;
         drop(state);
         self.events.send(Event::Ready { pid, capabilities: hello.capabilities });
     }

@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) spinner: Option<Spinner>,
     pub(super) worker: Option<WorkerProcess>,
     pub(super) hello: Option<Hello>,
+    /// Its hello was handed on.
+    pub(super) is_ready: bool,
     pub(super) ended: Option<ending::Ended>,
     pub(super) violation: Option<String>,
     pub(super) start_failure: Option<String>,
@@ -324,6 +326,7 @@ impl State {
             spinner: if launch.profile.latency == Latency::Low { Spinner::new() } else { None },
             worker: None,
             hello: None,
+            is_ready: false,
             ended: None,
             violation: None,
             start_failure: None,

@@ -2,6 +2,8 @@
 //! supervisor's thread should spend.
 
 use std::{
+    fs,
+    panic::{self, AssertUnwindSafe},
     rc::Rc,
     sync::{
         OnceLock,
@@ -13,7 +15,7 @@ use std::{
 use oast_actors::Event;
 use oast_config::ByteSize;
 use rustix::process::Pid;
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
+use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::sync::oneshot;
 
 use super::link::Link;
@@ -53,23 +55,79 @@ fn orders() -> &'static Sender<Order> {
 }
 
 fn run(orders: &Receiver<Order>) {
-    // Where there is no `/proc`, nothing is measured.
-    let Ok(mut system) = System::new() else { return };
+    let mut kept = None;
     for (root, reply) in orders {
-        let mut pids = vec![root];
-        pids.extend(descendants::of(root));
-        let pids: Vec<sysinfo::Pid> =
-            pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().cast_unsigned())).collect();
-        // The caller may be gone meanwhile.
-        drop(reply.send(measure(&mut system, &pids)));
+        // A panic costs one measurement, and what was kept until then; the next is made anew.
+        let system = kept.take();
+        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, root)));
+        if let Ok(Some((system, sample))) = measured {
+            kept = Some(system);
+            // The caller may be gone meanwhile.
+            drop(reply.send(sample));
+        }
     }
 }
 
-fn measure(system: &mut System, pids: &[sysinfo::Pid]) -> Sample {
-    let what = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
+/// `None` where there is no `/proc`: then nothing is measured.
+fn measure_tree(system: Option<System>, root: Pid) -> Option<(System, Sample)> {
+    let mut pids = vec![root];
+    pids.extend(descendants::of(root));
+    let cpu = pids.iter().filter_map(|pid| cpu_time(*pid)).sum();
+    let pids: Vec<sysinfo::Pid> =
+        pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().cast_unsigned())).collect();
+    // It keeps what it knows of the dead, unless it is asked about them again.
+    let system = system.filter(|system| system.processes().len() <= 4 * pids.len() + 1024);
+    let mut system = system.map_or_else(System::new, Ok).ok()?;
+    let memory = memory(&mut system, &pids);
+    Some((system, Sample { memory, cpu }))
+}
+
+/// Resident memory of all. A child of `vfork` has its parent's memory until it runs its program, and is not counted twice.
+fn memory(system: &mut System, pids: &[sysinfo::Pid]) -> ByteSize {
+    let what = ProcessRefreshKind::nothing().with_memory().without_tasks();
     system.refresh_processes_specifics(ProcessesToUpdate::Some(pids), true, what);
+    let used = |process: &Process| (process.memory(), process.virtual_memory());
+    let is_its_parent = |process: &Process| {
+        let parent = process.parent().filter(|parent| pids.contains(parent));
+        parent.and_then(|parent| system.process(parent)).is_some_and(|parent| used(parent) == used(process))
+    };
     let processes = pids.iter().filter_map(|pid| system.process(*pid));
-    let (memory, cpu) = processes
-        .fold((0, 0), |(memory, cpu), process| (memory + process.memory(), cpu + process.accumulated_cpu_time()));
-    Sample { memory: ByteSize(memory), cpu: Duration::from_millis(cpu) }
+    ByteSize(processes.filter(|process| !is_its_parent(process)).map(Process::memory).sum())
+}
+
+/// What a process used, and those of its children that have ended and were waited for.
+fn cpu_time(pid: Pid) -> Option<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let ticks = ticks(&stat)?;
+    let second = rustix::param::clock_ticks_per_second().max(1);
+    Some(Duration::from_millis(ticks.saturating_mul(1000) / second))
+}
+
+/// `utime`, `stime`, `cutime` and `cstime`, which are the 14th to the 17th field. The second, the name of the program, may
+/// have spaces and parentheses within its parentheses.
+fn ticks(stat: &str) -> Option<u64> {
+    let (_, behind_name) = stat.rsplit_once(") ")?;
+    let times: Vec<u64> = behind_name.split(' ').skip(11).take(4).filter_map(|field| field.parse().ok()).collect();
+    (times.len() == 4).then(|| times.iter().sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn children_that_ended_count_and_a_name_may_be_anything() {
+        let stat = "7 (a) b (c) S 1 7 7 0 -1 4194304 85 0 0 0 3 4 5 6 20 0 1 0 12345 2981888 361 18446744073709551615";
+        assert_eq!(ticks(stat), Some(18));
+        assert_eq!(ticks("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn a_process_can_be_measured_again_and_again() {
+        let own = rustix::process::getpid();
+        let (system, first) = measure_tree(None, own).unwrap();
+        let (_, second) = measure_tree(Some(system), own).unwrap();
+        assert!(first.memory.get() > 0 && second.memory.get() > 0);
+        assert!(second.cpu >= first.cpu);
+    }
 }

@@ -82,6 +82,9 @@ pub(super) enum Command {
     /// Evaluate code and print its value
     Eval(Eval),
     /// Run a file
+    ///
+    /// The file is a module, whatever its name: it is strict, it may `import` and `await`, and it has run when its last
+    /// statement has and no timer of it is left.
     Run(Run),
     /// Evaluate line by line
     ///
@@ -116,9 +119,10 @@ pub(super) struct Eval {
 #[derive(Args, Debug)]
 #[command(override_usage = "oast run [OPTIONS] FILE [ARGS]...")]
 pub(super) struct Run {
-    /// Treat the file as a module, as is done by its name where that ends with `.mjs`
+    /// Treat the file as a script: its names are global, it need not be strict, and it ends with its last statement,
+    /// whatever timers it has started
     #[arg(long)]
-    pub(super) module: bool,
+    pub(super) script: bool,
     /// The file, or `-` for standard input; its imports are relative to its folder. What follows is for the code
     // One list, for only so are all flags behind the file those of the code.
     #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_names = ["FILE", "ARGS"])]
@@ -174,10 +178,10 @@ mod tests {
 
     #[test]
     fn what_follows_the_file_is_for_the_code() {
-        let arguments = parse(&["run", "--module", "a.js", "--json", "-x", "--", "b"]).unwrap();
+        let arguments = parse(&["run", "--script", "a.js", "--json", "-x", "--", "b"]).unwrap();
         assert!(!arguments.global.json);
         let Command::Run(run) = arguments.command else { panic!("{arguments:?}") };
-        assert!(run.module);
+        assert!(run.script);
         assert_eq!(run.file_and_arguments, ["a.js", "--json", "-x", "--", "b"]);
     }
 

@@ -14,12 +14,12 @@ use super::{
 use crate::{Code, Job, Request};
 
 /// Runs a file.
-pub(super) fn run(global: &Global, Run { module, file_and_arguments }: Run) -> Result<Ending, Failure> {
+pub(super) fn run(global: &Global, Run { script, file_and_arguments }: Run) -> Result<Ending, Failure> {
     let mut arguments = file_and_arguments;
     let file = PathBuf::from(arguments.remove(0));
     let source = read(&file)?;
-    let module = module || file.extension().is_some_and(|extension| extension == "mjs");
-    let code = Code { source, name: name(&file), module, arguments };
+    // A module has ended when its timers have. A script ends with its last statement, as a cell does.
+    let code = Code { source, name: name(&file), module: !script, arguments };
     once("run", global, Request { job: Job::Code(code), fetch: false }, true)
 }
 

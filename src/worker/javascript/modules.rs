@@ -13,7 +13,8 @@ use rquickjs::{
 
 /// Resolves a specifier to the path of a file.
 pub(super) struct Paths {
-    pub(super) directory: PathBuf,
+    /// `None` where nothing may be imported.
+    pub(super) directory: Option<PathBuf>,
 }
 
 /// Reads the file of a module.
@@ -27,6 +28,10 @@ impl Resolver for Paths {
         name: &str,
         _attributes: Option<ImportAttributes<'js>>,
     ) -> Result<String> {
+        let Some(directory) = &self.directory else {
+            let text = format!("cannot import `{name}`: modules are off (`javascript.modules` of the configuration)");
+            return Err(Exception::throw_reference(ctx, &text));
+        };
         let is_path = ["./", "../", "/"].iter().any(|start| name.starts_with(start)) || matches!(name, "." | "..");
         if !is_path {
             let text =
@@ -35,7 +40,7 @@ impl Resolver for Paths {
         }
         // A cell's name is no path, and stands in the working directory.
         let folder = Path::new(base).parent().filter(|_| base.contains('/'));
-        let path = self.directory.join(folder.unwrap_or(Path::new(""))).join(name);
+        let path = directory.join(folder.unwrap_or(Path::new(""))).join(name);
         normal(&path).into_os_string().into_string().map_err(|path| {
             Exception::throw_reference(ctx, &format!("the path of a module must be valid text: {}", path.display()))
         })

@@ -95,7 +95,7 @@ impl Fixture {
     }
 
     fn with_memory(memory: Option<u64>) -> Self {
-        Self::with(JavaScriptSettings { memory, stack: 512 * 1024, directory: PathBuf::from("/") })
+        Self::with(JavaScriptSettings { memory, stack: 512 * 1024, directory: Some(PathBuf::from("/")) })
     }
 
     fn with(settings: JavaScriptSettings) -> Self {

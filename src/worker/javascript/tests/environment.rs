@@ -58,6 +58,14 @@ fn timers_fire_in_order_with_their_arguments() {
 }
 
 #[test]
+fn nothing_is_imported_where_modules_are_off() {
+    let mut js = Fixture::with(JavaScriptSettings { memory: None, stack: 512 * 1024, directory: None });
+    for code in ["import './a.js'", "await import('./a.js')"] {
+        assert!(js.raised(code).message.contains("modules are off"), "{code}");
+    }
+}
+
+#[test]
 fn modules_are_found_loaded_and_kept() {
     let folder = std::env::temp_dir().join(format!("oast-modules-{}", std::process::id()));
     std::fs::create_dir_all(folder.join("deep")).unwrap();
@@ -69,7 +77,7 @@ fn modules_are_found_loaded_and_kept() {
     write("deep/b.js", "import data from '../data.json'; export const b = data.n;");
     write("data.json", "{ \"n\": 41, \"__proto__\": 1 }");
     write("bad.js", "export const x = 1;\nlet y z");
-    let mut js = Fixture::with(JavaScriptSettings { memory: None, stack: 512 * 1024, directory: folder.clone() });
+    let mut js = Fixture::with(JavaScriptSettings { memory: None, stack: 512 * 1024, directory: Some(folder.clone()) });
     assert_eq!(
         js.value("import a, { url as where } from './a.js'; [a, where.endsWith('/a.js')]"),
         Value::List(vec![Value::Int(42), Value::Bool(true)])
