@@ -75,3 +75,8 @@ pub use oast_actors::*;
 pub use oast_config as config;
 pub use spec::{Spec, UnknownRuntime};
 pub use worker::init;
+
+/// The README's example, held true by the doc tests.
+#[cfg(all(doctest, feature = "javascript"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
