@@ -22,7 +22,7 @@ use rustix::{
     process::{Pid, Signal},
 };
 use tokio::{
-    io::Interest,
+    io::{Interest, unix::AsyncFd},
     net::{UnixStream, unix::pipe::Receiver},
     sync::Notify,
 };
@@ -45,7 +45,9 @@ use crate::{
 /// Everything that ties the host to one worker process.
 pub(super) struct Link {
     pub(super) events: Events,
-    pub(super) control: UnixStream,
+    /// Watched for what comes, and not for room: a socket that is has the kernel wake this thread each time the process
+    /// takes a message, once for every evaluation, for nothing.
+    pub(super) control: AsyncFd<OwnedFd>,
     pub(super) lifeline: UnixStream,
     pub(super) stdout: Receiver,
     pub(super) stderr: Receiver,
@@ -96,6 +98,9 @@ pub(super) struct WorkerProcess {
 /// How long a guard may take to end what its worker process started.
 pub(super) const GUARD_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How long it takes to write again where room cannot be watched for.
+const TRY_AGAIN: Duration = Duration::from_millis(10);
+
 /// A guard's messages have few bytes.
 const LIFELINE_LIMIT: ByteSize = ByteSize::kib(4);
 
@@ -117,7 +122,7 @@ impl Link {
         command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
         let link = Rc::new(Self {
             events,
-            control: UnixStream::from_std(control.into())?,
+            control: AsyncFd::register_with_interest(control, Interest::READABLE)?,
             lifeline: UnixStream::from_std(lifeline.into())?,
             stdout: Receiver::from_owned_fd(stdout)?,
             stderr: Receiver::from_owned_fd(stderr)?,
@@ -281,8 +286,7 @@ impl Link {
 
     /// Writes what the socket takes now. The writer does the rest.
     pub(super) fn send(&self) {
-        let mut state = self.state.borrow_mut();
-        if !write(self.control.as_fd(), &mut state.outgoing).unwrap_or(true) {
+        if !self.write() {
             self.unsent.notify_one();
         }
     }
@@ -290,20 +294,36 @@ impl Link {
     async fn write_when_unsent(&self) {
         loop {
             self.unsent.notified().await;
-            while !self.state.borrow().outgoing.is_empty() {
-                let Ok(()) = self.control.writable().await else { return std::future::pending().await };
-                let mut state = self.state.borrow_mut();
-                match write(self.control.as_fd(), &mut state.outgoing) {
-                    Ok(true) => {}
-                    Ok(false) => clear(&self.control, Interest::WRITABLE),
-                    // The process is gone. That is noticed elsewhere, with all that it said before.
-                    Err(_) => {
-                        let unsent = state.outgoing.len();
-                        state.outgoing.advance(unsent);
-                    }
+            while !self.write() {
+                if self.write_as_there_is_room().await.is_err() {
+                    // This program has no descriptor left.
+                    actix_rt::time::sleep(TRY_AGAIN).await;
                 }
             }
         }
+    }
+
+    /// Watches for room as long as something waits for it. A descriptor is watched once only, so that takes another one.
+    async fn write_as_there_is_room(&self) -> Result<()> {
+        let socket = AsyncFd::register_with_interest(self.control.get_ref().try_clone()?, Interest::WRITABLE)?;
+        loop {
+            let mut room = socket.writable().await?;
+            if self.write() {
+                return Ok(());
+            }
+            room.clear_ready();
+        }
+    }
+
+    /// Writes what the socket takes. False when something is left.
+    fn write(&self) -> bool {
+        let mut state = self.state.borrow_mut();
+        write(self.control.as_fd(), &mut state.outgoing).unwrap_or_else(|_| {
+            // The process is gone. That is noticed elsewhere, with all that it said before.
+            let unsent = state.outgoing.len();
+            state.outgoing.advance(unsent);
+            true
+        })
     }
 }
 

@@ -6,12 +6,7 @@ use std::{collections::VecDeque, rc::Rc};
 use oast_actors::{EvalId, Event};
 use rustix::{io::Errno, net::RecvFlags};
 
-use tokio::io::Interest;
-
-use super::{
-    link::{Link, clear},
-    output,
-};
+use super::{link::Link, output};
 use crate::{
     spin::Spell,
     wire::{FromWorker, Replied},
@@ -20,12 +15,20 @@ use crate::{
 /// What one look at the control channel gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pulled {
-    /// Something.
+    /// Something, and perhaps there is more.
     Some,
+    /// Something, and nothing is left: less came than there was room for.
+    Rest,
     /// Nothing now.
     Nothing,
     /// It will never give anything again.
     End,
+}
+
+impl Pulled {
+    const fn is_something(self) -> bool {
+        matches!(self, Self::Some | Self::Rest)
+    }
 }
 
 /// How many pieces are handed on before others on this thread have their turn.
@@ -59,15 +62,20 @@ impl Burst {
 pub(super) async fn read(link: &Rc<Link>) {
     let mut burst = Burst::default();
     loop {
-        let Ok(()) = link.control.readable().await else { return std::future::pending().await };
+        let Ok(mut ready) = link.control.readable().await else { return std::future::pending().await };
         match pull(link) {
             Pulled::Some => {
                 deliver(link);
                 burst.piece().await;
             }
+            Pulled::Rest => {
+                burst.pause();
+                ready.clear_ready();
+                deliver(link);
+            }
             Pulled::Nothing => {
                 burst.pause();
-                clear(&link.control, Interest::READABLE);
+                ready.clear_ready();
             }
             Pulled::End => return link.closed().await,
         }
@@ -89,8 +97,8 @@ async fn spin(link: &Rc<Link>, burst: &mut Burst) {
             burst.pause();
             tokio::task::yield_now().await;
         };
-        link.end_spell(&spell, pulled == Pulled::Some);
-        if pulled != Pulled::Some {
+        link.end_spell(&spell, pulled.is_something());
+        if !pulled.is_something() {
             return;
         }
         deliver(link);
@@ -123,14 +131,16 @@ pub(super) fn pull(link: &Link) -> Pulled {
     if state.violation.is_some() {
         return Pulled::End;
     }
-    let space = rustix::buffer::spare_capacity(state.decoder.space());
-    match rustix::net::recv(&link.control, space, RecvFlags::DONTWAIT) {
+    let space = state.decoder.space();
+    let room = space.capacity() - space.len();
+    let pulled = match rustix::net::recv(&link.control, rustix::buffer::spare_capacity(space), RecvFlags::DONTWAIT) {
         // It may end in the midst of a frame: how the process ended tells more than that.
         Ok((0, _)) => return Pulled::End,
-        Ok(_) => {}
+        Ok((count, _)) if count < room => Pulled::Rest,
+        Ok(_) => Pulled::Some,
         Err(Errno::AGAIN | Errno::INTR) => return Pulled::Nothing,
         Err(_) => return Pulled::End,
-    }
+    };
     loop {
         match state.decoder.next() {
             Ok(Some(FromWorker::Printing { id, stream, from })) => {
@@ -139,10 +149,10 @@ pub(super) fn pull(link: &Link) -> Pulled {
                 }
             }
             Ok(Some(message)) => state.inbox.push_back(message),
-            Ok(None) => return Pulled::Some,
+            Ok(None) => return pulled,
             Err(error) => {
                 state.violation = Some(error.to_string());
-                return Pulled::Some;
+                return pulled;
             }
         }
     }
@@ -208,7 +218,7 @@ fn replied_to(link: &Link, id: EvalId, replied: Replied) {
 pub(super) fn take_rest(link: &Link) {
     let _ = rustix::net::shutdown(&link.control, rustix::net::Shutdown::Read);
     for _ in 0..REST {
-        if pull(link) != Pulled::Some {
+        if !pull(link).is_something() {
             break;
         }
         deliver(link);
