@@ -57,6 +57,8 @@ pub(super) struct Link {
     pub(super) launcher: RefCell<Option<Launcher>>,
     /// The writer has something to do.
     unsent: Notify,
+    /// An answer is about to come, and the reader may spin for it.
+    pub(super) asked: Notify,
     /// Answers are being taken: what they lead to is sent when all of them are.
     pub(super) in_batch: Cell<bool>,
     /// The program that the process must be; all zeroes where it may be any.
@@ -131,6 +133,7 @@ impl Link {
             state: RefCell::new(State::new(launch)),
             launcher: RefCell::new(None),
             unsent: Notify::new(),
+            asked: Notify::new(),
             in_batch: Cell::new(false),
             build: settings.build,
             abandoned: Notify::new(),
@@ -175,6 +178,9 @@ impl Link {
         state.outgoing.evaluate(id, request)?;
         state.in_flight.push_back(id);
         let alone = state.in_flight.len() == 1;
+        if state.spinner.is_some() {
+            self.asked.notify_one();
+        }
         drop(state);
         self.send_soon(alone);
         Ok(())

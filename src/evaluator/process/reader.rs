@@ -34,6 +34,9 @@ impl Pulled {
 /// How many pieces are handed on before others on this thread have their turn.
 const BURST: u32 = 8;
 
+/// How many times is looked in a row for an answer that is about to come.
+const LOOKS: usize = 4;
+
 /// How often the channel of a process that is gone is read. What it takes to send fits into far fewer.
 const REST: u32 = 64;
 
@@ -62,22 +65,27 @@ impl Burst {
 pub(super) async fn read(link: &Rc<Link>) {
     let mut burst = Burst::default();
     loop {
-        let Ok(mut ready) = link.control.readable().await else { return std::future::pending().await };
-        match pull(link) {
-            Pulled::Some => {
-                deliver(link);
-                burst.piece().await;
+        tokio::select! {
+            ready = link.control.readable() => {
+                let Ok(mut ready) = ready else { return std::future::pending().await };
+                match pull(link) {
+                    Pulled::Some => {
+                        deliver(link);
+                        burst.piece().await;
+                    }
+                    Pulled::Rest => {
+                        burst.pause();
+                        ready.clear_ready();
+                        deliver(link);
+                    }
+                    Pulled::Nothing => {
+                        burst.pause();
+                        ready.clear_ready();
+                    }
+                    Pulled::End => return link.closed().await,
+                }
             }
-            Pulled::Rest => {
-                burst.pause();
-                ready.clear_ready();
-                deliver(link);
-            }
-            Pulled::Nothing => {
-                burst.pause();
-                ready.clear_ready();
-            }
-            Pulled::End => return link.closed().await,
+            () = link.asked.notified() => {}
         }
         if link.state.borrow().violation.is_some() {
             return link.keep_killing().await;
@@ -90,7 +98,7 @@ pub(super) async fn read(link: &Rc<Link>) {
 async fn spin(link: &Rc<Link>, burst: &mut Burst) {
     while let Some(spell) = link.begin_spell() {
         let pulled = loop {
-            let pulled = pull(link);
+            let pulled = pull_if_any(link);
             if pulled != Pulled::Nothing || !spell.goes_on() {
                 break pulled;
             }
@@ -104,6 +112,12 @@ async fn spin(link: &Rc<Link>, burst: &mut Burst) {
         deliver(link);
         burst.piece().await;
     }
+}
+
+/// Looks a few times: letting everybody else run takes as long as several looks.
+fn pull_if_any(link: &Link) -> Pulled {
+    let mut looks = std::iter::repeat_with(|| pull(link)).take(LOOKS);
+    looks.find(|pulled| *pulled != Pulled::Nothing).unwrap_or(Pulled::Nothing)
 }
 
 impl Link {
