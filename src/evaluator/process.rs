@@ -5,6 +5,7 @@ mod attribution;
 mod ending;
 mod link;
 mod output;
+mod pages;
 mod reader;
 mod sampler;
 mod spawner;

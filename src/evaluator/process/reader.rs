@@ -6,7 +6,7 @@ use std::{collections::VecDeque, rc::Rc};
 use oast_actors::{EvalId, Event};
 use rustix::{io::Errno, net::RecvFlags};
 
-use super::{link::Link, output};
+use super::{link::Link, output, pages};
 use crate::{
     spin::Spell,
     wire::{FromWorker, Replied},
@@ -33,6 +33,9 @@ impl Pulled {
 
 /// How many pieces are handed on before others on this thread have their turn.
 const BURST: u32 = 8;
+
+/// Memory in which there is less than this has just been taken.
+const FRESH: usize = 64 << 10;
 
 /// How many times is looked in a row for an answer that is about to come.
 const LOOKS: usize = 4;
@@ -147,6 +150,9 @@ pub(super) fn pull(link: &Link) -> Pulled {
     }
     let space = state.decoder.space();
     let room = space.capacity() - space.len();
+    if space.len() < FRESH {
+        pages::prefer_huge(space.spare_capacity_mut());
+    }
     let pulled = match rustix::net::recv(&link.control, rustix::buffer::spare_capacity(space), RecvFlags::DONTWAIT) {
         // It may end in the midst of a frame: how the process ended tells more than that.
         Ok((0, _)) => return Pulled::End,
