@@ -65,7 +65,7 @@ fn beside_ping_pong(placement: Placement, latency: Latency, how: &str, most: [f6
 fn on_the_arbiter(system: &SystemRunner, runtime: Runtime, worker: &Worker) -> Duration {
     let worker = worker.clone();
     let measure = async move { each_awaited(TIMES, async || runtime.two(&worker).await).await };
-    system.block_on(actix_rt::spawn(measure)).expect("it does not panic")
+    system.block_on(async { actix_rt::spawn(measure).await }).expect("it does not panic")
 }
 
 /// The caller on a thread of its own: what that adds is to be no more than two wake-ups of threads.

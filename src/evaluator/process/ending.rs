@@ -12,9 +12,9 @@ use rustix::{
     process::{Pid, PidfdFlags},
 };
 
-use tokio::io::{Interest, unix::AsyncFd};
+use tokio::io::Interest;
 
-use super::link::{Link, WorkerProcess, clear};
+use super::link::{Link, WorkerProcess, clear, watched};
 use crate::wire::{BuildId, FromLauncher};
 
 /// How long a process may live on after it closed its control channel.
@@ -146,11 +146,7 @@ impl Link {
         self.kill();
         self.kill_group();
         let handle = self.state.borrow().worker.as_ref().and_then(|worker| worker.handle.as_ref()?.try_clone().ok());
-        let readable = |handle| {
-            #[expect(unsafe_code, reason = "tokio has no other way to wait for a pidfd")]
-            // SAFETY: the handle is owned, and moves into what waits for it.
-            unsafe { AsyncFd::register_with_interest(handle, Interest::READABLE) }.ok()
-        };
+        let readable = |handle| watched(handle, Interest::READABLE).ok();
         if let Some(handle) = handle.and_then(readable) {
             // One that the kernel does not let go is not waited for: nobody could do more.
             let _ = actix_rt::time::timeout(KILLED_GRACE, handle.readable()).await;

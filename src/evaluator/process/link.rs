@@ -124,7 +124,7 @@ impl Link {
         command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
         let link = Rc::new(Self {
             events,
-            control: AsyncFd::register_with_interest(control, Interest::READABLE)?,
+            control: watched(control, Interest::READABLE)?,
             lifeline: UnixStream::from_std(lifeline.into())?,
             stdout: Receiver::from_owned_fd(stdout)?,
             stderr: Receiver::from_owned_fd(stderr)?,
@@ -311,7 +311,7 @@ impl Link {
 
     /// Watches for room as long as something waits for it. A descriptor is watched once only, so that takes another one.
     async fn write_as_there_is_room(&self) -> Result<()> {
-        let socket = AsyncFd::register_with_interest(self.control.get_ref().try_clone()?, Interest::WRITABLE)?;
+        let socket = watched(self.control.get_ref().try_clone()?, Interest::WRITABLE)?;
         loop {
             let mut room = socket.writable().await?;
             if self.write() {
@@ -376,6 +376,14 @@ fn write(socket: BorrowedFd<'_>, outgoing: &mut Outgoing) -> std::result::Result
 /// What is waited for has not come: lets the socket tell when it has.
 pub(super) fn clear(socket: &UnixStream, interest: Interest) {
     drop(socket.try_io(interest, || Err::<(), _>(std::io::ErrorKind::WouldBlock.into())));
+}
+
+/// Waits on a descriptor.
+pub(super) fn watched(descriptor: OwnedFd, interest: Interest) -> Result<AsyncFd<OwnedFd>> {
+    #[expect(unsafe_code, reason = "tokio has no other way to wait for one thing only, or for a pidfd")]
+    // SAFETY: the descriptor is owned, and moves into what waits for it.
+    let watched = unsafe { AsyncFd::register_with_interest(descriptor, interest) }?;
+    Ok(watched)
 }
 
 fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {

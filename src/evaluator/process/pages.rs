@@ -23,7 +23,7 @@ pub(super) fn prefer_huge(memory: &mut [MaybeUninit<u8>]) {
     #[expect(unsafe_code, reason = "only the owner of memory knows that it is about to be filled")]
     let advised = unsafe { madvise(within.as_mut_ptr().cast(), length, Advice::LinuxHugepage) };
     // A kernel without huge pages refuses.
-    drop(advised);
+    let _ = advised;
 }
 
 #[cfg(test)]
