@@ -105,9 +105,9 @@ async fn wall_time_kills_a_function_that_ignores_every_signal() {
 
 async fn an_ignored_interrupt_is_told_as_such() {
     let worker = functions(kept());
-    value(call(&worker, behave::nothing, ()).await);
-    let deaf = call(&worker, misbehave::spin, ());
-    status(&worker).await;
+    let mut deaf = call(&worker, misbehave::spin_aloud, ());
+    // One that had not begun would be ended without harm.
+    within("its begin", deaf.printed()).await.unwrap();
     deaf.interrupt();
     assert_eq!(cause(within("the end of its grace", deaf).await), Cause::IgnoredInterrupt);
     done(worker).await;
