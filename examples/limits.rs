@@ -23,7 +23,7 @@ const PROGRAMS: [(&str, &str); 5] = [
 fn main() -> Result<(), Box<dyn Error>> {
     oast::init();
     let mut profile = Profile::untrusted();
-    profile.limits.wall_time = Some(Duration::from_millis(300));
+    profile.limits.wall_time = Some(Duration::from_secs(2));
     profile.limits.memory = Some(ByteSize::mib(64));
     profile.limits.output = ByteSize::kib(64);
 

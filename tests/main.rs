@@ -12,6 +12,7 @@ mod command_line;
 mod contract;
 mod conventions;
 mod crashes;
+mod examples;
 mod fixtures;
 mod host_death;
 mod limits;
@@ -29,7 +30,7 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 10] = [
+    let areas: [Vec<Trial>; 11] = [
         contract::tests(),
         limits::tests(),
         crashes::tests(),
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         soak::tests(),
         command_line::tests(),
         conventions::tests(),
+        examples::tests(),
     ];
     let conclusion = libtest_mimic::run(&Arguments::from_args(), areas.into_iter().flatten().collect());
     harness::tell_skips();
