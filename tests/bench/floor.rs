@@ -55,6 +55,14 @@ pub(crate) fn bulk(other: &mut Other) -> Duration {
     })
 }
 
+/// Bulk into memory that was filled before.
+pub(crate) fn bulk_into(other: &mut Other, bytes: &mut [u8]) -> Duration {
+    time(|| {
+        other.socket.write_all(&[1]).expect("the other process takes a request");
+        other.socket.read_exact(bytes).expect("the other process pours");
+    })
+}
+
 /// From the start of a program that does nothing to its end.
 pub(crate) fn start_to_exit() -> Duration {
     time(|| process::run(&mut Command::new("/bin/true")))
