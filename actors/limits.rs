@@ -24,8 +24,8 @@ const BUSY_MOST: Duration = Duration::from_millis(100);
 const REPORTS: Duration = Duration::from_secs(1);
 /// The share of the limit from which on it is close.
 const CLOSE_PERCENT: u128 = 70;
-/// The most time between two samples of an idle worker: a thousand of them cost 0.4 % of a core.
-const IDLE_MOST: Duration = Duration::from_secs(10);
+/// The most time between two samples of an idle worker: a thousand of them, measured, cost 1 to 2 % of a core.
+const IDLE_MOST: Duration = Duration::from_secs(20);
 /// The same while a worker that has just become idle still grows: what the code left behind may be running on.
 const IDLE_GROWING: Duration = Duration::from_secs(1);
 /// How long a worker has just become idle.
@@ -89,7 +89,7 @@ pub(crate) enum MemoryVerdict {
 ///
 /// A busy process that grows by no more than 1 GB/s, sampled when [`next_sample`](Self::next_sample) says, is over its
 /// limit by at most 2 MB when that is seen: what it takes in the least interval. An idle one may take what it likes for
-/// up to 10 s; as soon as an evaluation starts, it is looked at again.
+/// up to 20 s; as soon as an evaluation starts, it is looked at again.
 #[derive(Clone, Debug)]
 pub(crate) struct MemoryWatch {
     soft: Option<ByteSize>,
@@ -136,7 +136,7 @@ impl MemoryWatch {
             (None, Activity::Busy) => REPORTS,
             (None, Activity::Idle { .. }) => return None,
         };
-        // What was seen gets old: after ten idle seconds, the headroom of then is worth nothing.
+        // What was seen gets old: after twenty idle seconds, the headroom of then is worth nothing.
         let age = now.saturating_duration_since(self.sampled_at);
         Some(interval.saturating_sub(age).max(BUSY_LEAST))
     }

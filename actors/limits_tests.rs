@@ -103,8 +103,9 @@ fn a_worker_that_was_idle_is_sampled_at_once_when_an_evaluation_starts() {
 #[test]
 fn a_thousand_quiet_idle_workers_cost_less_than_two_percent_of_a_core() {
     let now = Instant::now();
+    // What one sample of a process and all below it was measured to take, on a busy machine: 320 µs.
     let interval = steady(99 * MIB, now).next_sample(Activity::Idle { since: now }, now).unwrap();
-    let share = 1000.0 * 40e-6 / interval.as_secs_f64();
+    let share = 1000.0 * 320e-6 / interval.as_secs_f64();
     assert!(share < 0.02, "{share}");
 }
 
@@ -115,7 +116,7 @@ fn a_worker_that_grows_while_idle_is_watched() {
     assert_eq!(watch.on_sample(ByteSize(2 * MIB), start + SECOND), Fine);
     let now = start + SECOND;
     assert_eq!(watch.next_sample(Activity::Idle { since: now }, now), Some(SECOND));
-    assert_eq!(watch.next_sample(Activity::Idle { since: start - 9 * SECOND }, now), Some(10 * SECOND));
+    assert_eq!(watch.next_sample(Activity::Idle { since: start - 9 * SECOND }, now), Some(20 * SECOND));
     assert_eq!(watch.on_sample(ByteSize(502 * MIB), now + SECOND), Fine);
     let next = watch.next_sample(Activity::Idle { since: start - 9 * SECOND }, now + SECOND).unwrap();
     assert!(next < 500 * MS, "{next:?}");
