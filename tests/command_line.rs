@@ -125,12 +125,12 @@ fn json_lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// Takes memory in pieces that are small for the engine, and with what they cost beside themselves large for the process.
+/// Takes memory that the engine would give, so that the limit of the process is what ends it.
 const BOMB: [&str; 6] = [
     "--memory",
     "64MiB",
     "--set",
-    "javascript.memory=99%",
+    "javascript.memory=1GiB",
     "eval",
     "const all = []; for (;;) all.push(new ArrayBuffer(4096))",
 ];
