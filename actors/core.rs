@@ -31,7 +31,7 @@ use crate::{
     evaluation::Completer,
     intake::Intake,
     lifecycle::{Effect, Event, Exited, Lifecycle, State},
-    line::{InterruptReason, Submission},
+    line::Submission,
     messages::{Submit, Wanted},
     observer::Observer,
     supervisor::Parts,
@@ -48,6 +48,8 @@ pub(crate) struct Core {
     early: Vec<(Arc<str>, ChannelMessage)>,
     effects: Vec<Effect>,
     timer: Option<(Instant, JoinHandle<()>)>,
+    /// The epoch whose process is about to be started.
+    to_launch: Option<u64>,
     pub(crate) journal: Journal,
     pub(crate) counters: Arc<Counters>,
     dice: RandomState,
@@ -92,6 +94,7 @@ impl Core {
                 early: Vec::new(),
                 effects: Vec::new(),
                 timer: None,
+                to_launch: None,
                 journal: journal.clone(),
                 counters: counters.clone(),
                 dice: RandomState::new(),
@@ -169,12 +172,16 @@ impl Core {
             Effect::Send(id) => self.send(id),
             // An answer that came with no reply in hand: the reply is delivered where it arrives.
             Effect::Deliver(_, _) => {}
-            Effect::Launch { epoch } => self.launch(epoch),
+            Effect::Launch { epoch } => self.launch_soon(epoch),
             Effect::Interrupt(id) => {
                 self.counters.interrupts.add(1);
                 self.evaluator.interrupt(id);
             }
-            Effect::Stop(how) => self.evaluator.stop(how),
+            Effect::Stop(how) => {
+                // What is to be stopped must exist: its end is heard from the evaluator.
+                self.launch();
+                self.evaluator.stop(how);
+            }
             Effect::Clean => self.evaluator.reset(),
             Effect::Sample => self.evaluator.sample(),
             Effect::Refuse(id, refusal) => self.refuse(id, refusal),
@@ -204,15 +211,27 @@ impl Core {
 
     /// Lets the lifecycle see an event after the one that it is deciding now.
     fn later(&self, event: Event) {
+        self.soon(|core| core.act(event));
+    }
+
+    /// Does something once whoever is awake on this thread has had a turn.
+    fn soon(&self, act: impl FnOnce(&mut Self) + 'static) {
         let me = self.me.clone();
         drop(actix_rt::spawn(async move {
             if let Some(core) = me.upgrade() {
-                Self::enter(&core, |core| core.act(event));
+                Self::enter(&core, act);
             }
         }));
     }
 
-    fn launch(&mut self, epoch: u64) {
+    /// Those who lost something with the process before hear of it first: starting one takes longer than they wait.
+    fn launch_soon(&mut self, epoch: u64) {
+        self.to_launch = Some(epoch);
+        self.soon(Self::launch);
+    }
+
+    fn launch(&mut self) {
+        let Some(epoch) = self.to_launch.take() else { return };
         let launch = Launch { worker: self.spec.name.to_string(), epoch, profile: self.spec.profile.clone() };
         let me = self.me.clone();
         self.counters.starts.add(1);
@@ -273,7 +292,7 @@ impl Core {
         let mut reply = Some(reply);
         for effect in effects.drain(..) {
             match (effect, reply.take()) {
-                (Effect::Deliver(id, reason), Some(reply)) => self.deliver(id, reason, reply),
+                (Effect::Deliver(id, by), Some(reply)) => self.deliver(id, by, reply),
                 (effect, unused) => {
                     reply = unused;
                     self.carry_out(effect);
@@ -284,13 +303,14 @@ impl Core {
         self.arm_timer();
     }
 
-    fn deliver(&mut self, id: EvalId, reason: Option<InterruptReason>, reply: Reply) {
+    fn deliver(&mut self, id: EvalId, by: Option<Interrupter>, reply: Reply) {
         let Some(pending) = self.pending.remove(&id) else { return };
         let epoch = self.lifecycle.epoch;
         let result = match reply.result {
             ReplyResult::Value(value) => Ok(Ok(value)),
             ReplyResult::Raised(raised) => Ok(Err(raised)),
-            ReplyResult::Interrupted => Err(self.interrupted(reason, pending.since)),
+            ReplyResult::Interrupted => Err(self.interrupted(by)),
+            ReplyResult::Withdrawn => Err(withdrawn(by, pending.since).into()),
             ReplyResult::Unsupported => Err(NotStarted::Unsupported("do this").into()),
         };
         debug!(worker = %self.spec.name, epoch, evaluation = %id, "evaluation ended");
@@ -309,12 +329,8 @@ impl Core {
     }
 
     /// The process says that an evaluation was interrupted; only this side knows why.
-    fn interrupted(&mut self, reason: Option<InterruptReason>, since: Instant) -> EvalError {
-        let by = match reason {
-            Some(InterruptReason::By(by)) => by,
-            Some(InterruptReason::Waited) => return NotStarted::Deadline { waited: since.elapsed() }.into(),
-            None => Interrupter::Caller,
-        };
+    fn interrupted(&mut self, by: Option<Interrupter>) -> EvalError {
+        let by = by.unwrap_or(Interrupter::Caller);
         if let Interrupter::TimeLimit { limit, clock } = by {
             self.note(Transition::LimitHit(Cause::TimeLimit { limit, clock }));
         }
@@ -470,5 +486,14 @@ fn text(result: &Result<crate::Value, crate::Raised>, text: Option<String>) -> S
         (Some(text), _) => text,
         (None, Ok(value)) => value.to_string(),
         (None, Err(raised)) => raised.to_string(),
+    }
+}
+
+/// An evaluation was interrupted before it reached the code.
+fn withdrawn(by: Option<Interrupter>, since: Instant) -> NotStarted {
+    match by {
+        // Its time limit was up because the one before it took so long.
+        Some(Interrupter::Deadline | Interrupter::TimeLimit { .. }) => NotStarted::Deadline { waited: since.elapsed() },
+        Some(Interrupter::Caller) | None => NotStarted::Cancelled,
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     Asked, Cause, ExitReport, ExitStatus, Force, Interrupter, NotStarted,
     evaluator::Exit,
     lifecycle::{Effect, Exited, HISTORY, Lifecycle, State, Stopping, Transition},
-    line::{InterruptReason, Sent},
+    line::Sent,
     restart::Verdict,
 };
 
@@ -392,11 +392,11 @@ fn sent_deadline(sent: &Sent, grace: std::time::Duration) -> Option<Instant> {
 
 /// What an evaluation is told that was interrupted before it began. Nothing, when it was for its time limit: its clock ran
 /// while the process had other things to do, and in the end it has used none of its time.
-fn not_begun(reason: InterruptReason, sent: &Sent) -> Option<NotStarted> {
+fn not_begun(reason: Interrupter, sent: &Sent) -> Option<NotStarted> {
     match reason {
-        InterruptReason::By(Interrupter::Caller) => Some(NotStarted::Cancelled),
-        InterruptReason::By(Interrupter::TimeLimit { .. }) => None,
-        InterruptReason::Waited => {
+        Interrupter::Caller => Some(NotStarted::Cancelled),
+        Interrupter::TimeLimit { .. } => None,
+        Interrupter::Deadline => {
             let waited = sent.submission.start_by.map(|by| by.duration_since(sent.submission.since));
             Some(NotStarted::Deadline { waited: waited.unwrap_or_default() })
         }

@@ -147,10 +147,12 @@ pub enum ReplyResult {
     Value(Value),
     /// With an error that the code raised.
     Raised(Raised),
-    /// It was interrupted, or skipped because the interrupt came before it began.
+    /// It was interrupted.
     Interrupted,
     /// The runtime cannot do what was asked.
     Unsupported,
+    /// It was interrupted before it reached the code, and never will.
+    Withdrawn,
 }
 
 /// The evidence that a worker process left when it ended.

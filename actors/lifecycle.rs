@@ -15,7 +15,7 @@ use crate::{
     ending::Ending,
     evaluator::Exit,
     limits::{Activity, CpuWatch, MemoryVerdict, MemoryWatch, all_within_reach},
-    line::{Interrupt, InterruptReason, Line, Sent, Submission},
+    line::{Interrupt, Line, Sent, Submission},
     restart::RestartLedger,
 };
 
@@ -80,7 +80,7 @@ pub(crate) enum Effect {
     /// Measure the process now.
     Sample,
     /// Hand the process's answer to the caller. Where it says "interrupted", this is why.
-    Deliver(EvalId, Option<InterruptReason>),
+    Deliver(EvalId, Option<Interrupter>),
     /// Tell the caller that its evaluation never reached the code.
     Refuse(EvalId, NotStarted),
     /// Tell the caller that its evaluation may have run.
@@ -396,11 +396,11 @@ impl Lifecycle {
         if self.line.withdraw(id).is_some() {
             return effects.push(Effect::Refuse(id, NotStarted::Cancelled));
         }
-        self.interrupt_sent(id, InterruptReason::By(Interrupter::Caller), now, effects);
+        self.interrupt_sent(id, Interrupter::Caller, now, effects);
     }
 
     /// Interrupts an evaluation that the process has. A second interrupt adds nothing: the first one escalates.
-    fn interrupt_sent(&mut self, id: EvalId, reason: InterruptReason, now: Instant, effects: &mut Vec<Effect>) {
+    fn interrupt_sent(&mut self, id: EvalId, reason: Interrupter, now: Instant, effects: &mut Vec<Effect>) {
         let grace = self.profile.limits.grace;
         let Some(sent) = self.line.find_sent(id) else { return };
         if sent.interrupt.is_none() {
@@ -428,7 +428,7 @@ impl Lifecycle {
             && let (Some(id), Some(limit)) = (running, self.profile.limits.cpu_time)
         {
             let by = Interrupter::TimeLimit { limit, clock: Clock::Cpu };
-            self.interrupt_sent(id, InterruptReason::By(by), now, effects);
+            self.interrupt_sent(id, by, now, effects);
         }
         self.sample_by(now);
     }
@@ -509,7 +509,7 @@ impl Lifecycle {
 
 /// What an evaluation's time has run out for.
 enum Overdue {
-    Interrupt(InterruptReason),
+    Interrupt(Interrupter),
     Kill(Cause),
 }
 
@@ -523,17 +523,17 @@ fn overdue(sent: &Sent, grace: Duration, now: Instant) -> Option<Overdue> {
     match (sent.began(), sent.submission.wall_time, sent.submission.start_by) {
         (Some(began), Some(limit), _) if now >= began + limit => {
             let by = Interrupter::TimeLimit { limit, clock: Clock::Wall };
-            Some(Overdue::Interrupt(InterruptReason::By(by)))
+            Some(Overdue::Interrupt(by))
         }
-        (None, _, Some(by)) if now >= by => Some(Overdue::Interrupt(InterruptReason::Waited)),
+        (None, _, Some(by)) if now >= by => Some(Overdue::Interrupt(Interrupter::Deadline)),
         _ => None,
     }
 }
 
-fn ignored_interrupt(reason: InterruptReason) -> Cause {
+fn ignored_interrupt(reason: Interrupter) -> Cause {
     match reason {
-        InterruptReason::By(Interrupter::TimeLimit { limit, clock }) => Cause::TimeLimit { limit, clock },
-        InterruptReason::By(Interrupter::Caller) | InterruptReason::Waited => Cause::IgnoredInterrupt,
+        Interrupter::TimeLimit { limit, clock } => Cause::TimeLimit { limit, clock },
+        Interrupter::Caller | Interrupter::Deadline => Cause::IgnoredInterrupt,
     }
 }
 

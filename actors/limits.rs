@@ -24,7 +24,7 @@ const BUSY_MOST: Duration = Duration::from_millis(100);
 const REPORTS: Duration = Duration::from_secs(1);
 /// The share of the limit from which on it is close.
 const CLOSE_PERCENT: u128 = 70;
-/// The most time between two samples of an idle worker: a thousand of them, measured, cost 1 to 2 % of a core.
+/// The most time between two samples of an idle worker.
 const IDLE_MOST: Duration = Duration::from_secs(20);
 /// The same while a worker that has just become idle still grows: what the code left behind may be running on.
 const IDLE_GROWING: Duration = Duration::from_secs(1);
@@ -101,13 +101,15 @@ pub(crate) struct MemoryWatch {
     /// Bytes a second: the recent peak of the growth between two samples. It halves at each sample that sees less, so
     /// that a program which allocates in bursts is not taken for a quiet one between them.
     slope: u64,
+    /// The growth between the last two samples, in bytes a second. What a process takes to start is none.
+    recent: u64,
 }
 
 impl MemoryWatch {
     /// Of a process that starts now.
     pub(crate) fn new(limits: &Limits, now: Instant) -> Self {
         let Limits { memory_soft: soft, memory: hard, .. } = *limits;
-        Self { soft, hard, warned: false, memory: 0, sampled_at: now, slope: 0 }
+        Self { soft, hard, warned: false, memory: 0, sampled_at: now, slope: 0, recent: 0 }
     }
 
     /// Judges one sample.
@@ -144,8 +146,9 @@ impl MemoryWatch {
     fn note(&mut self, memory: u64, now: Instant) {
         let gap = now.saturating_duration_since(self.sampled_at);
         if gap >= SLOPE_LEAST {
-            let growth = memory.saturating_sub(self.memory);
-            self.slope = per_second(growth, gap).max(self.slope / 2);
+            let growth = per_second(memory.saturating_sub(self.memory), gap);
+            self.recent = if self.memory == 0 { 0 } else { growth };
+            self.slope = growth.max(self.slope / 2);
         }
         self.memory = memory;
         self.sampled_at = now;
@@ -169,11 +172,14 @@ impl MemoryWatch {
         time_to_grow(limit.saturating_sub(self.memory), growth).clamp(BUSY_LEAST, most)
     }
 
-    /// The time in which the headroom is used up at twice the recent growth. No growth is expected of an idle process.
+    /// The time in which the headroom is used up at twice the growth that was seen last. None is expected of an idle process,
+    /// and how it grew while it was busy says nothing.
     fn idle_interval(&self, limit: u64, since: Instant, now: Instant) -> Duration {
-        let just_idle = now.saturating_duration_since(since) < JUST_IDLE;
-        let most = if just_idle && self.slope >= GROWING { IDLE_GROWING } else { IDLE_MOST };
-        time_to_grow(limit.saturating_sub(self.memory), self.slope.saturating_mul(2)).clamp(BUSY_LEAST, most)
+        let idle = now.saturating_duration_since(since);
+        // Growth in idleness is seen by two samples in idleness.
+        let watched = idle < IDLE_GROWING || (idle < JUST_IDLE && self.recent >= GROWING);
+        let most = if watched { IDLE_GROWING } else { IDLE_MOST };
+        time_to_grow(limit.saturating_sub(self.memory), self.recent.saturating_mul(2)).clamp(BUSY_LEAST, most)
     }
 }
 

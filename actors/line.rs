@@ -49,17 +49,8 @@ pub(crate) enum Phase {
 /// An interrupt that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Interrupt {
-    pub(crate) reason: InterruptReason,
+    pub(crate) reason: Interrupter,
     pub(crate) at: Instant,
-}
-
-/// Why an evaluation was interrupted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum InterruptReason {
-    /// Somebody or some limit wanted it to end.
-    By(Interrupter),
-    /// It waited too long to begin.
-    Waited,
 }
 
 impl Sent {

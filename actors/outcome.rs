@@ -98,12 +98,15 @@ pub enum Interrupter {
         /// Which clock.
         clock: Clock,
     },
+    /// The time that it might wait in the queue, which ran out just as it began.
+    Deadline,
 }
 
 impl Interrupter {
     fn suffix(self) -> String {
         match self {
             Self::Caller => String::new(),
+            Self::Deadline => " as it began, after it had waited too long".to_owned(),
             Self::TimeLimit { limit, clock: Clock::Wall } => format!(" at its time limit of {limit:?}"),
             Self::TimeLimit { limit, clock: Clock::Cpu } => format!(" at its CPU time limit of {limit:?}"),
         }

@@ -33,9 +33,9 @@ pub enum OnReturn {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Latency {
-    /// They block at once.
+    /// Whoever waits for an answer spins for as long as a wake-up takes, and blocks then.
     Normal,
-    /// They spin for a short adaptive time before they block, as long as a core is idle.
+    /// Both ends spin longer, as long as a core is idle.
     Low,
 }
 

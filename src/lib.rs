@@ -60,6 +60,7 @@ mod functions;
 #[cfg(any(fuzzing, test))]
 pub mod fuzzing;
 mod oast;
+mod pages;
 mod sandbox;
 mod spec;
 mod spin;

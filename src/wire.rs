@@ -7,7 +7,7 @@
 //! # The channel
 //!
 //! The control channel is an inherited `AF_UNIX` stream socketpair. Both ends send frames; nothing else crosses it: what the
-//! code prints goes through pipes. A worker process first sends `Hello`. A frame that breaks a rule below ends the channel.
+//! code prints goes through pipes, and what cannot wait in a queue lies in the shared memory of the [`page`]. A worker process first sends `Hello`. A frame that breaks a rule below ends the channel.
 //!
 //! # A frame
 //!
@@ -29,7 +29,7 @@
 //! | kind | from → to | name | id | body |
 //! |---|---|---|---|---|
 //! | 1 | host → worker | `Evaluate` | yes | `Request` |
-//! | 2 | host → worker | `Interrupt` | yes | empty. Naming an evaluation that ended, or never was, does nothing |
+//! | 2 | host → worker | `Interrupt` | yes | empty. Naming an evaluation that ended, or never was, does nothing. The [`page`] has named it before |
 //! | 3 | host → worker | `Reset` | 0 | empty. Drop all state, end all evaluations as interrupted, then send `ResetDone` |
 //! | 4 | host → worker | `Channel` | 0 | `text` name, `ChannelMessage` |
 //! | 5 | host → worker | `Shutdown` | 0 | empty. Leave when the evaluations that have begun have ended |
@@ -64,7 +64,7 @@
 //! | `Request` | `Job`, `bool` fetch: whether the value travels back |
 //! | `Job` | enum: 0 `Code` (`text` source, `text` name, `bool` module, `list text` arguments); 1 `Call` (`u64` function, `data` arguments, `list data` attachments) |
 //! | `Reply` | `Result`, `option text` text, `Usage` |
-//! | `Result` | enum: 0 `Value` (`Value`); 1 `Raised` (`text` kind, `text` message, `text` traceback); 2 `Interrupted`; 3 `Unsupported` |
+//! | `Result` | enum: 0 `Value` (`Value`); 1 `Raised` (`text` kind, `text` message, `text` traceback); 2 `Interrupted`; 3 `Unsupported`; 4 `Withdrawn`: it was interrupted before it reached the code |
 //! | `Usage` | `duration` wall, `duration` CPU, `option u64` memory in bytes |
 //! | `Stream` | enum: 0 `Stdout`, 1 `Stderr` |
 //! | `ChannelMessage` | enum: 0 `Open` (`u32` capacity); 1 `Put` (`Value`); 2 `Taken` (`u32`); 3 `Close` |
@@ -87,6 +87,7 @@ mod encode;
 mod incoming;
 mod messages;
 mod outgoing;
+pub(crate) mod page;
 mod value;
 
 #[cfg(test)]

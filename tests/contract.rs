@@ -71,6 +71,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(interrupts::a_late_interrupt_does_nothing),
     scenario!(interrupts::an_interrupt_ends_its_own_evaluation_alone),
     scenario!(interrupts::one_that_waits_is_cancelled_and_never_runs),
+    scenario!(interrupts::one_that_waits_in_the_process_is_cancelled_and_never_runs),
     scenario!(life::workers_nest_three_deep, not JAVASCRIPT, "JavaScript starts no workers"),
 ];
 

@@ -45,6 +45,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         callers_that_keep_state_are_told_once_each,
         callers_without_state_go_on,
         what_did_not_start_has_left_no_trace,
+        answers_from_before_a_crash_arrive,
         the_last_words_travel_with_the_report,
         a_worker_dropped_while_it_starts_leaves_nothing,
     )
@@ -295,6 +296,23 @@ async fn what_did_not_start_has_left_no_trace() {
             }
             ended => panic!("the state that it was to build on is lost, yet {number} ended with {ended:?}"),
         }
+    }
+    done(worker).await;
+}
+
+async fn answers_from_before_a_crash_arrive() {
+    let worker = functions(kept());
+    for _ in 0..20 {
+        value(call(&worker, behave::nothing, ()).await);
+        // All of them are in the worker process before the first has an answer, which it gathers.
+        let first = call(&worker, behave::wait, (5,));
+        let behind: Vec<_> = (0..40).map(|number| call(&worker, behave::add, (number, 1))).collect();
+        let crash = call(&worker, misbehave::abort, ());
+        value(first.await);
+        for (number, one) in behind.into_iter().enumerate() {
+            assert_eq!(returned::<i64>(within("an answer", one).await), number as i64 + 1);
+        }
+        assert_eq!(cause(crash.await), Cause::Signal(6));
     }
     done(worker).await;
 }

@@ -29,6 +29,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         memory_beyond_the_engine_is_an_error_of_the_code,
         memory_beyond_the_limit_ends_the_process_with_its_peak,
         memory_that_grows_in_idleness_ends_the_process,
+        memory_that_a_child_borrows_counts_once,
         memory_beyond_the_soft_limit_warns,
         an_idle_worker_lets_its_process_go_and_starts_again,
         a_dormant_worker_holds_no_descriptors,
@@ -159,6 +160,17 @@ async fn memory_that_grows_in_idleness_ends_the_process() {
     value(call(&worker, grow_in_idleness, ()).await);
     let report = exit(&mut events).await;
     assert!(matches!(report.cause, Cause::MemoryLimit { .. }), "{report:?}");
+    done(worker).await;
+}
+
+async fn memory_that_a_child_borrows_counts_once() {
+    let worker = functions(with(kept(), |profile| profile.limits.memory = Some(ByteSize::mib(80))));
+    // Twice what it has would be over the limit, and it is looked at many times meanwhile.
+    assert_eq!(
+        returned::<u64>(within("its end", call(&worker, misbehave::lend_memory, (48_u64 << 20,))).await),
+        48 << 20
+    );
+    assert_eq!(status(&worker).await.epoch, 1);
     done(worker).await;
 }
 

@@ -18,6 +18,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         fifty_megabytes_are_bounded_and_counted,
         a_flood_does_not_keep_an_interrupt_from_being_heard,
         a_flood_is_bounded_in_the_host,
+        a_flood_leaves_its_neighbours_their_turn,
         prints_of_nobody_are_events,
         a_worker_inherits_nothing_by_accident,
     )
@@ -107,6 +108,24 @@ async fn a_flood_is_bounded_in_the_host() {
     let growth = resident().saturating_sub(before);
     assert!(growth < 48 << 20, "it grew by {} MiB", growth >> 20);
     done(worker).await;
+}
+
+async fn a_flood_leaves_its_neighbours_their_turn() {
+    let (flooding, neighbour) = (functions(kept()), functions(kept()));
+    value(call(&neighbour, behave::nothing, ()).await);
+    let flood = call(&flooding, misbehave::flood_for_ever, ());
+    crate::stage::pause(100).await;
+    // All of them live on this one thread, and so does its timer.
+    for _ in 0..50 {
+        let since = Instant::now();
+        crate::stage::pause(5).await;
+        value(call(&neighbour, behave::nothing, ()).await);
+        assert!(since.elapsed() < Duration::from_millis(500), "{:?}", since.elapsed());
+    }
+    flood.interrupt();
+    assert!(within("its end", flood).await.is_err());
+    done(flooding).await;
+    done(neighbour).await;
 }
 
 /// Resident memory of this process.

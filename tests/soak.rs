@@ -4,12 +4,14 @@
 use std::{
     cell::Cell,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use libtest_mimic::Trial;
 use oast::{
-    Cause, Clock, EvalError, EvalOptions, EvalResult, Interrupter, Oast, Request, Spec, Worker, call_request,
+    Cause, Clock, EvalError, EvalOptions, EvalResult, Interrupter, Oast, Request, Spec, Worker, WorkerStatus,
+    call_request,
     config::{ByteSize, Config, Profile},
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -111,7 +113,9 @@ async fn two_thousand_crashes() {
     until_exits(&oast, CRASHES).await;
     tally.enough.set(true);
     for caller in callers {
-        actix_rt::time::timeout(Duration::from_secs(10), caller).await.unwrap().unwrap();
+        let ended = actix_rt::time::timeout(Duration::from_secs(10), caller).await;
+        let Ok(ended) = ended else { panic!("a caller waits for ever: {:?}", statuses(&workers).await) };
+        ended.unwrap();
     }
     check(&oast, &tally);
     let growth = resident().saturating_sub(memory);
@@ -121,6 +125,14 @@ async fn two_thousand_crashes() {
     drop(workers);
     oast.shutdown().await;
     assert!(since.elapsed() < Duration::from_secs(60), "it took {:?}", since.elapsed());
+}
+
+async fn statuses(workers: &[Worker]) -> Vec<Option<Arc<WorkerStatus>>> {
+    let mut statuses = Vec::new();
+    for worker in workers {
+        statuses.push(worker.status().await);
+    }
+    statuses
 }
 
 fn profile() -> Profile {
@@ -177,7 +189,7 @@ async fn commit(worker: Worker, tally: Rc<Tally>, first: usize) {
     }
 }
 
-/// Sums, which are right, or lost with a process that ended before it had sent what it had gathered.
+/// Sums, which are right, or lost with a process that ended while it worked them out.
 async fn work(worker: Worker, tally: Rc<Tally>) {
     let mut number = 0;
     while !tally.enough.get() {

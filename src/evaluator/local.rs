@@ -77,7 +77,7 @@ impl Evaluator for Local {
     fn start(&mut self, launch: Launch, events: Events) {
         let (messages, inbox) = mpsc::channel();
         let (news, heard) = unbounded_channel();
-        let (interrupts, progress) = (Arc::<Interrupts>::default(), Arc::<Progress>::default());
+        let (interrupts, progress) = (Arc::new(Interrupts::own()), Arc::<Progress>::default());
         let parts = ThreadParts {
             make: self.make.clone(),
             inbox,

@@ -5,7 +5,6 @@ mod attribution;
 mod ending;
 mod link;
 mod output;
-mod pages;
 mod reader;
 mod sampler;
 mod spawner;

@@ -132,6 +132,7 @@ fn read_replied(body: &mut Body<'_>) -> Result<Replied, DecodeError> {
         1 => ReplyResult::Raised(body.serde()?),
         2 => ReplyResult::Interrupted,
         3 => ReplyResult::Unsupported,
+        4 => ReplyResult::Withdrawn,
         _ => return Err(DecodeError::Other("a result of a kind that is not known")),
     };
     let text = body.optional_text()?;

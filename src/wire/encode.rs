@@ -129,6 +129,7 @@ fn write_replied(body: &mut BodyWriter<'_>, replied: &Replied) -> Result<(), Enc
         }
         ReplyResult::Interrupted => body.put(2u32)?,
         ReplyResult::Unsupported => body.put(3u32)?,
+        ReplyResult::Withdrawn => body.put(4u32)?,
     }
     body.put(text.as_deref())?;
     body.put((usage.wall, usage.cpu, usage.memory.map(ByteSize::get)))?;

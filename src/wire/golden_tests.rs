@@ -61,6 +61,7 @@ fn every_frame_from_a_worker_has_its_golden_bytes() {
         ("replied_raised", replied(ReplyResult::Raised(raised()), None)),
         ("replied_interrupted", replied(ReplyResult::Interrupted, None)),
         ("replied_unsupported", replied(ReplyResult::Unsupported, None)),
+        ("replied_withdrawn", replied(ReplyResult::Withdrawn, None)),
         ("printing", printing(Some(EvalId(6)), Stream::Stderr)),
         ("printing_nobody", printing(None, Stream::Stdout)),
         ("channel_close", FromWorker::Channel("news".into(), ChannelMessage::Close)),

@@ -75,6 +75,14 @@ impl Outgoing {
         self.small.len() - self.sent + large
     }
 
+    /// What was appended since there were `length` bytes; `None` where bulk is among it.
+    pub(crate) fn since(&self, length: usize) -> Option<&[u8]> {
+        let count = self.len() - length;
+        let from = self.small.len().checked_sub(count)?;
+        let alone = self.large.back().is_none_or(|large| large.at <= from);
+        alone.then(|| &self.small[from..])
+    }
+
     /// Fills `slices` with the next bytes to send and says how many it filled.
     pub(crate) fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut at = self.sent;

@@ -102,6 +102,7 @@ fn reply() -> impl Strategy<Value = Replied> {
         4 => value().prop_map(ReplyResult::Value),
         1 => raised.prop_map(ReplyResult::Raised),
         1 => Just(ReplyResult::Interrupted),
+        1 => Just(ReplyResult::Withdrawn),
     ];
     let usage = (any::<u32>(), option::of(any::<u64>())).prop_map(|(wall, memory)| Usage {
         wall: Duration::from_nanos(wall.into()),

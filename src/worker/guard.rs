@@ -134,3 +134,36 @@ fn usage() -> (ByteSize, Duration) {
 fn time(time: libc::timeval) -> Duration {
     Duration::from_secs(time.tv_sec.unsigned_abs()) + Duration::from_micros(time.tv_usec.unsigned_abs())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command};
+
+    use super::*;
+
+    #[expect(clippy::disallowed_methods, reason = "it is no worker process")]
+    fn sleeper(time: &str) -> (Child, Pid) {
+        let child = Command::new("sleep").arg(time).spawn().expect("`sleep` can be started");
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("it has a pid");
+        (child, pid)
+    }
+
+    #[test]
+    fn without_a_descriptor_for_a_process_its_end_is_noticed() {
+        let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
+        let (mut child, pid) = sleeper("0.05");
+        assert!(!Guard::new(pid, lifeline).host_is_gone_before(None));
+        assert!(matches!(child.try_wait(), Ok(Some(_))), "it had not ended");
+        drop(host);
+    }
+
+    #[test]
+    fn without_a_descriptor_for_a_process_the_end_of_its_host_is_noticed() {
+        let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
+        let (mut child, pid) = sleeper("10");
+        drop(host);
+        assert!(Guard::new(pid, lifeline).host_is_gone_before(None));
+        child.kill().expect("it is ours");
+        child.wait().expect("it is ours");
+    }
+}

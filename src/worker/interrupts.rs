@@ -1,68 +1,41 @@
-//! Which evaluations are to end. Written by whoever hears of an interrupt, read by the runtime in the midst of an
-//! evaluation. An interrupt names its evaluation, so one that comes late does nothing.
+//! Which evaluations are to end. Written by the host, read by the runtime in the midst of an evaluation. An interrupt names
+//! its evaluation, and no other ever has that name: one that comes late does nothing, and need not be taken back.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use oast_actors::EvalId;
 
-/// The evaluations that are to end and have not ended.
-#[derive(Debug, Default)]
-pub(crate) struct Interrupts {
-    any: AtomicBool,
-    ids: Mutex<Ids>,
-}
+use super::page::Page;
+use crate::wire::page;
 
-#[derive(Debug, Default)]
-struct Ids {
-    to_end: BTreeSet<EvalId>,
-    /// Those whose interrupt has come in order, lately: the same interrupt, sent past the order, may come later still.
-    past: VecDeque<EvalId>,
+/// The evaluations that are to end.
+pub(crate) enum Interrupts {
+    /// The host is another process.
+    Shared(&'static Page),
+    /// The host is this process.
+    Own(Box<[AtomicU64; page::SLOTS]>),
 }
-
-/// How many interrupts may be under way past the order while they come in order.
-const PAST: usize = 64;
 
 impl Interrupts {
+    /// For a host that is this process.
+    pub(crate) fn own() -> Self {
+        Self::Own(Box::new([const { AtomicU64::new(0) }; page::SLOTS]))
+    }
+
+    /// The host, where it is this process, wants an evaluation to end.
     pub(crate) fn add(&self, id: EvalId) {
-        let mut ids = self.lock();
-        if !ids.past.contains(&id) {
-            ids.to_end.insert(id);
-            self.any.store(true, Ordering::Release);
+        match self {
+            Self::Own(slots) => slots[page::slot(id)].store(id.0, Ordering::Relaxed),
+            Self::Shared(_) => {}
         }
     }
 
+    /// Whether an evaluation is to end.
     pub(crate) fn contains(&self, id: EvalId) -> bool {
-        self.any.load(Ordering::Acquire) && self.lock().to_end.contains(&id)
-    }
-
-    /// The evaluation ended, or never will be known here.
-    pub(crate) fn remove(&self, id: EvalId) {
-        if !self.any.load(Ordering::Acquire) {
-            return;
+        match self {
+            Self::Own(slots) => slots[page::slot(id)].load(Ordering::Relaxed) == id.0,
+            Self::Shared(page) => page.is_interrupted(id),
         }
-        let mut ids = self.lock();
-        ids.to_end.remove(&id);
-        self.any.store(!ids.to_end.is_empty(), Ordering::Release);
-    }
-
-    /// Its interrupt came in order, so that the evaluation has ended: none that comes later means anything.
-    pub(crate) fn pass(&self, id: EvalId) {
-        let mut ids = self.lock();
-        ids.past.push_back(id);
-        let surplus = ids.past.len().saturating_sub(PAST);
-        ids.past.drain(..surplus);
-        drop(ids);
-        self.remove(id);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Ids> {
-        self.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,14 +44,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_interrupt_that_overtakes_itself_leaves_nothing() {
-        let interrupts = Interrupts::default();
-        interrupts.pass(EvalId(1));
+    fn an_interrupt_names_one_evaluation() {
+        let interrupts = Interrupts::own();
         interrupts.add(EvalId(1));
-        assert!(!interrupts.contains(EvalId(1)));
-        interrupts.add(EvalId(2));
-        assert!(interrupts.contains(EvalId(2)));
-        (3..1000).for_each(|id| interrupts.pass(EvalId(id)));
-        assert!(interrupts.contains(EvalId(2)) && interrupts.lock().past.len() == PAST);
+        let same_slot = EvalId(1 + page::SLOTS as u64);
+        assert!(interrupts.contains(EvalId(1)) && !interrupts.contains(EvalId(2)) && !interrupts.contains(same_slot));
+        interrupts.add(same_slot);
+        assert!(interrupts.contains(same_slot));
     }
 }

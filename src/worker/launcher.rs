@@ -28,10 +28,8 @@ use crate::{
 pub(crate) struct Channels {
     /// Frames, both ways.
     pub(crate) control: OwnedFd,
-    /// Frames to the worker process that cannot wait until it reads `control`: interrupts.
-    pub(crate) urgent: OwnedFd,
-    /// Where it writes which evaluation it begins.
-    pub(crate) progress: OwnedFd,
+    /// Memory that it shares with the host; see [`crate::wire::page`].
+    pub(crate) page: OwnedFd,
 }
 
 /// A launch has few bytes; a first message that has more is none.
@@ -117,12 +115,10 @@ fn receive() -> Result<(Launch, Channels), Failure> {
     loop {
         if let Some(launch) = decoder.next().map_err(|error| malformed(&error.to_string()))? {
             let mut descriptors = descriptors.into_iter();
-            let (Some(control), Some(urgent), Some(progress)) =
-                (descriptors.next(), descriptors.next(), descriptors.next())
-            else {
+            let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
                 return Err(malformed("descriptors are missing"));
             };
-            return Ok((launch, Channels { control, urgent, progress }));
+            return Ok((launch, Channels { control, page }));
         }
         if receive_some(&mut decoder, &mut descriptors).map_err(Failure::at("read the launch"))? == 0 {
             return Err(malformed("the host is gone"));
@@ -132,7 +128,7 @@ fn receive() -> Result<(Launch, Channels), Failure> {
 
 fn receive_some(decoder: &mut Decoder<Launch>, descriptors: &mut Vec<OwnedFd>) -> Result<usize, rustix::io::Errno> {
     let mut bytes = [0; 4096];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let stdin = rustix::stdio::stdin();

@@ -124,8 +124,6 @@ impl<'a, L: Link + 'static> MainLoop<'a, L> {
                 if let Some(reply) = self.runtime.interrupt(id) {
                     ended.push((id, reply));
                 }
-                // It has come past everything that was sent before it: nothing that it names is still to come.
-                self.interrupts.pass(id);
                 !self.waiting.is_empty()
             }
             ToWorker::Reset => {
@@ -148,8 +146,7 @@ impl<'a, L: Link + 'static> MainLoop<'a, L> {
     /// Whether the runtime may have something to do afterwards.
     fn evaluate(&mut self, id: EvalId, request: Request) -> bool {
         if self.interrupts.contains(id) {
-            self.interrupts.remove(id);
-            self.reply(id, ReplyResult::Interrupted, None, Usage::default());
+            self.reply(id, ReplyResult::Withdrawn, None, Usage::default());
             return false;
         }
         let capabilities = self.runtime.capabilities();
@@ -184,7 +181,6 @@ impl<'a, L: Link + 'static> MainLoop<'a, L> {
     }
 
     fn answer(&mut self, id: EvalId, reply: Reply, began: Began) {
-        self.interrupts.remove(id);
         let result = match reply.result {
             Ok(value) if began.fetch => ReplyResult::Value(value),
             Ok(_) => ReplyResult::Value(Value::Null),

@@ -16,6 +16,7 @@ mod javascript;
 mod launcher;
 mod main_loop;
 mod meter;
+mod page;
 mod panics;
 mod process;
 mod runtime;

@@ -3,13 +3,13 @@
 
 use std::{rc::Rc, sync::Arc};
 
-use oast_config::ByteSize;
+use oast_config::{ByteSize, Latency};
 
 use super::{
     Functions, Host, Interrupts, MainLoop, Outlet, Runtime, WorkerHost,
     launcher::Channels,
+    page::Page,
     socket::{SocketLink, SocketOutlet},
-    watch,
 };
 use crate::wire::{BuildId, FromWorker, Hello, Launch};
 
@@ -21,15 +21,17 @@ pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
     }
     let limit = ByteSize(launch.message_limit);
     let control = Arc::new(channels.control);
-    let outlet = Arc::new(SocketOutlet::new(control.clone(), &channels.progress, limit)?);
-    let interrupts = Arc::<Interrupts>::default();
+    let page = Page::map(&channels.page).map_err(|error| error.to_string())?;
+    let outlet = SocketOutlet::new(control.clone(), page, limit).map_err(|error| error.to_string())?;
+    let outlet = Arc::new(outlet);
+    let interrupts = Arc::new(Interrupts::Shared(page));
     let host = Rc::new(WorkerHost::new(Rc::new(outlet.clone()), interrupts.clone()));
     let mut runtime = make_runtime(launch, host.clone())?;
     let capabilities = runtime.capabilities();
     outlet.say(FromWorker::Hello(Hello { runtime: launch.runtime.clone(), capabilities, build }));
     outlet.flush();
-    watch::start(channels.urgent, interrupts.clone(), outlet.clone()).map_err(|error| error.to_string())?;
-    let link = SocketLink::new(control, outlet.clone(), limit, launch.low_latency);
+    let latency = if launch.low_latency { Latency::Low } else { Latency::Normal };
+    let link = SocketLink::new(control, outlet.clone(), limit, latency);
     MainLoop::new(link, Rc::new(outlet), host, interrupts, &mut *runtime).run();
     Ok(())
 }

@@ -1,52 +1,68 @@
 //! The worker process's end of its control channel. Answers are gathered while more messages are at hand and sent in
-//! one write before the loop waits; [`watch`](super::watch) sends them when an evaluation in between takes its time.
+//! one write before the loop waits. Should the process end before, they are in the memory that it shares with its host.
+//! When an evaluation in between takes its time, [`watch`](super::watch) sends them.
 
 use std::{
     os::fd::OwnedFd,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     time::{Duration, Instant},
 };
 
 use oast_actors::{EvalId, Raised, Reply, ReplyResult, Stream};
-use oast_config::ByteSize;
+use oast_config::{ByteSize, Latency};
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
     net::RecvFlags,
 };
 
-use super::main_loop::{Link, Outlet, Received, Wait};
+use super::{
+    main_loop::{Link, Outlet, Received, Wait},
+    page::{Gathered, Page},
+    watch,
+};
 use crate::{
     spin::Spinner,
-    wire::{Decoder, FromWorker, Message, Outgoing, Replied, ToWorker},
+    wire::{Decoder, EncodeError, FromWorker, Message, Outgoing, Replied, ToWorker},
 };
 
 /// How much is gathered before it is sent although more messages are at hand.
 const GATHER: usize = 16 << 10;
 
+/// So often answers are sent before the code runs, until a thread that sends them meanwhile is worth its start.
+const OFTEN: u32 = 64;
+
 /// What is said and printed goes out here.
 pub(super) struct SocketOutlet {
     control: Arc<OwnedFd>,
-    outgoing: Mutex<Outgoing>,
-    progress: Progress,
+    unsent: Mutex<Unsent>,
+    page: &'static Page,
+    /// How often code was about to run while something was gathered.
+    overtaken: AtomicU32,
     /// Whether somebody sees to it that what is gathered is sent in time.
     attended: AtomicBool,
     attend: OwnedFd,
 }
 
+/// What was said and not written yet.
+struct Unsent {
+    outgoing: Outgoing,
+    gathered: Gathered,
+}
+
 impl SocketOutlet {
-    pub(super) fn new(control: Arc<OwnedFd>, progress: &OwnedFd, limit: ByteSize) -> Result<Self, String> {
-        let attend =
-            rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC).map_err(|error| error.to_string())?;
+    pub(super) fn new(control: Arc<OwnedFd>, page: &'static Page, limit: ByteSize) -> Result<Self, Errno> {
+        let unsent = Unsent { outgoing: Outgoing::new(limit), gathered: Gathered::new(page) };
         Ok(Self {
             control,
-            outgoing: Mutex::new(Outgoing::new(limit)),
-            progress: Progress::map(progress).map_err(|error| error.to_string())?,
+            unsent: Mutex::new(unsent),
+            page,
+            overtaken: AtomicU32::new(0),
             attended: AtomicBool::new(false),
-            attend,
+            attend: rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?,
         })
     }
 
@@ -62,9 +78,9 @@ impl SocketOutlet {
 
     /// Sends what was gathered. Says whether there was anything.
     pub(super) fn attend(&self) -> bool {
-        let mut outgoing = self.lock();
-        let any = !outgoing.is_empty();
-        self.send(&mut outgoing);
+        let mut unsent = self.lock();
+        let any = !unsent.outgoing.is_empty();
+        self.send(&mut unsent);
         any
     }
 
@@ -73,29 +89,43 @@ impl SocketOutlet {
         self.attended.store(false, Ordering::Release);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Outgoing> {
-        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Unsent> {
+        self.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn send(&self, outgoing: &mut Outgoing) {
+    fn send(&self, Unsent { outgoing, gathered }: &mut Unsent) {
+        let count = outgoing.len();
+        if count == 0 {
+            return;
+        }
         if outgoing.write_with(|slices| rustix::io::writev(&*self.control, slices)).is_err() {
             // The host is gone: the next read tells.
             outgoing.advance(outgoing.len());
         }
+        gathered.written(count);
+    }
+}
+
+impl Unsent {
+    /// Appends a message, and says whether it may wait: the host finds it, should the process end before it is written.
+    fn append(&mut self, message: &FromWorker) -> Result<bool, EncodeError> {
+        let before = self.outgoing.len();
+        message.encode(&mut self.outgoing)?;
+        let kept = self.outgoing.since(before).is_some_and(|bytes| self.gathered.keep(bytes));
+        Ok(kept && self.outgoing.len() < GATHER)
     }
 }
 
 impl Outlet for Arc<SocketOutlet> {
     fn say(&self, message: FromWorker) {
-        let mut outgoing = self.lock();
-        // What is too large to say is replaced by the news that it is.
-        if let Err(error) = message.encode(&mut outgoing)
-            && let FromWorker::Replied(id, replied) = message
-        {
-            drop(instead(id, replied, &error.to_string()).encode(&mut outgoing));
-        }
-        if outgoing.len() >= GATHER {
-            self.send(&mut outgoing);
+        let mut unsent = self.lock();
+        let may_wait = unsent.append(&message).or_else(|error| match message {
+            // What is too large to say is replaced by the news that it is.
+            FromWorker::Replied(id, replied) => unsent.append(&instead(id, replied, &error.to_string())),
+            _ => Err(error),
+        });
+        if !may_wait.unwrap_or(true) {
+            self.send(&mut unsent);
         }
     }
 
@@ -119,12 +149,21 @@ impl Outlet for Arc<SocketOutlet> {
     }
 
     fn begins(&self, id: EvalId) -> bool {
-        self.progress.begins(id);
+        self.page.begins(id);
         true
     }
 
     fn will_take_time(&self) {
-        if !self.lock().is_empty() && !self.attended.swap(true, Ordering::AcqRel) {
+        if self.lock().outgoing.is_empty() {
+            return;
+        }
+        let overtaken = self.overtaken.load(Ordering::Relaxed);
+        if overtaken < OFTEN || (overtaken == OFTEN && watch::start(self.clone()).is_err()) {
+            self.overtaken.store((overtaken + 1).min(OFTEN), Ordering::Relaxed);
+            return self.flush();
+        }
+        self.overtaken.store(OFTEN + 1, Ordering::Relaxed);
+        if !self.attended.swap(true, Ordering::AcqRel) {
             let _ = rustix::io::write(&self.attend, &1_u64.to_ne_bytes());
         }
     }
@@ -146,9 +185,8 @@ pub(super) struct SocketLink {
 }
 
 impl SocketLink {
-    pub(super) fn new(control: Arc<OwnedFd>, outlet: Arc<SocketOutlet>, limit: ByteSize, low_latency: bool) -> Self {
-        let spinner = low_latency.then(Spinner::new).flatten();
-        Self { control, outlet, decoder: Decoder::new(limit), spinner }
+    pub(super) fn new(control: Arc<OwnedFd>, outlet: Arc<SocketOutlet>, limit: ByteSize, latency: Latency) -> Self {
+        Self { control, outlet, decoder: Decoder::new(limit), spinner: Spinner::for_requests(latency) }
     }
 
     /// Reads what is there, after having waited for it.
@@ -199,34 +237,4 @@ fn receive(control: &OwnedFd, space: &mut Vec<u8>, flags: RecvFlags) -> Result<u
 fn timeout(at: Instant) -> Timespec {
     let left = at.saturating_duration_since(Instant::now()) + Duration::from_micros(1);
     Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: left.subsec_nanos().into() }
-}
-
-/// Where the worker process writes which evaluation it begins. The host reads it when the process is gone, to tell what
-/// may have run from what cannot have: a page of memory costs a store, a message would cost a system call.
-struct Progress(std::ptr::NonNull<std::sync::atomic::AtomicU64>);
-
-// SAFETY: it is a pointer to an atomic in a shared mapping that is never unmapped.
-#[expect(unsafe_code, reason = "a pointer into a shared mapping")]
-unsafe impl Send for Progress {}
-// SAFETY: as above; atomics may be used by several threads.
-#[expect(unsafe_code, reason = "a pointer into a shared mapping")]
-unsafe impl Sync for Progress {}
-
-impl Progress {
-    fn map(memory: &OwnedFd) -> Result<Self, Errno> {
-        use rustix::mm::{MapFlags, ProtFlags};
-        // SAFETY: the kernel chooses the address, and the mapping lives as long as the process.
-        #[expect(unsafe_code, reason = "shared memory with the host")]
-        let page = unsafe {
-            rustix::mm::mmap(std::ptr::null_mut(), 8, ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED, memory, 0)
-        }?;
-        std::ptr::NonNull::new(page.cast()).map(Self).ok_or(Errno::NOMEM)
-    }
-
-    fn begins(&self, id: EvalId) {
-        // SAFETY: the mapping is aligned, as long as a `u64`, and never unmapped.
-        #[expect(unsafe_code, reason = "shared memory with the host")]
-        let last = unsafe { self.0.as_ref() };
-        last.store(id.0, Ordering::Relaxed);
-    }
 }

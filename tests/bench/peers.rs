@@ -1,4 +1,4 @@
-//! What others need for the same: each is asked by a small script in its own language, which says its figures as JSON.
+//! What others need for the same: each is asked by a small program in its own language, which says its figures as JSON.
 
 use std::process::Command;
 
@@ -13,22 +13,50 @@ use crate::{
 /// One that does something of the kind.
 struct Peer {
     name: &'static str,
-    program: &'static str,
-    script: &'static str,
-    argument: &'static str,
+    written_in: Language,
+    arguments: &'static [&'static str],
+}
+
+#[derive(Clone, Copy)]
+enum Language {
+    Rust,
+    Python,
+    JavaScript,
 }
 
 const PEERS: &[Peer] = &[
-    Peer::new("Python multiprocessing.Pipe", "python3", "pipe.py", ""),
-    Peer::new("Python ProcessPoolExecutor", "python3", "pool.py", "concurrent.futures"),
-    Peer::new("Python loky", "python3", "pool.py", "loky"),
-    Peer::new("Python pebble", "python3", "pool.py", "pebble"),
-    Peer::new("Node child_process IPC", "node", "ipc.js", ""),
+    Peer::new("Rust procspawn", Language::Rust, &["procspawn"]),
+    Peer::new("Rust ipc-channel", Language::Rust, &["ipc-channel"]),
+    Peer::new("Python multiprocessing.Pipe", Language::Python, &["pipe.py"]),
+    Peer::new("Python ProcessPoolExecutor", Language::Python, &["pool.py", "concurrent.futures"]),
+    Peer::new("Python loky", Language::Python, &["pool.py", "loky"]),
+    Peer::new("Python pebble", Language::Python, &["pool.py", "pebble"]),
+    Peer::new("Node child_process IPC", Language::JavaScript, &["ipc.js"]),
 ];
 
-const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/peers");
+/// Where these programs are.
+const PLACE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/bench/peers");
+/// Where those in Rust are built.
+const TARGET: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/peers");
 
-/// What a script says; times in seconds.
+impl Language {
+    /// Runs a program in this language, which is built or found here.
+    fn command(self) -> Command {
+        let (program, arguments): (_, &[&str]) = match self {
+            Self::Rust => {
+                let build = ["run", "--quiet", "--release", "--manifest-path", "rust/Cargo.toml", "--target-dir"];
+                ("cargo", &[&build[..], &[TARGET, "--"]].concat())
+            }
+            Self::Python => ("python3", &[]),
+            Self::JavaScript => ("node", &[]),
+        };
+        let mut command = Command::new(program);
+        command.current_dir(PLACE).args(arguments);
+        command
+    }
+}
+
+/// What such a program says; times in seconds.
 #[derive(Debug, Deserialize)]
 struct Figures {
     /// From the wish for a worker to its first result.
@@ -42,14 +70,16 @@ struct Figures {
 }
 
 impl Peer {
-    const fn new(name: &'static str, program: &'static str, script: &'static str, argument: &'static str) -> Self {
-        Self { name, program, script, argument }
+    const fn new(name: &'static str, written_in: Language, arguments: &'static [&'static str]) -> Self {
+        Self { name, written_in, arguments }
     }
 
     fn rows(&self) -> Vec<Row> {
-        let Some(Figures { start, call, per_second, bulk }) = self.ask() else {
-            let why = format!("`{} {} {}` does not run here", self.program, self.script, self.argument);
-            return vec![Row::skipped(self.name, &why)];
+        let mut command = self.written_in.command();
+        command.args(self.arguments);
+        let said = output(&mut command).and_then(|said| serde_json::from_slice(&said.stdout).ok());
+        let Some(Figures { start, call, per_second, bulk }) = said else {
+            return vec![Row::skipped(self.name, &format!("{command:?} does not run here"))];
         };
         let row = |what, quantity| Row::alone(format!("{}: {what}", self.name), quantity);
         vec![
@@ -58,13 +88,6 @@ impl Peer {
             row("many outstanding", Quantity::PerSecond(per_second)),
             row("50 MB", Quantity::Seconds(bulk)),
         ]
-    }
-
-    fn ask(&self) -> Option<Figures> {
-        let mut command = Command::new(self.program);
-        command.arg(format!("{SCRIPTS}/{}", self.script)).arg(self.argument);
-        let said = output(&mut command)?;
-        serde_json::from_slice(&said.stdout).ok()
     }
 }
 

@@ -115,6 +115,20 @@ pub(super) async fn an_interrupt_ends_its_own_evaluation_alone(place: Place) {
     done(worker).await;
 }
 
+pub(super) async fn one_that_waits_in_the_process_is_cancelled_and_never_runs(place: Place) {
+    let worker = warm_worker(place).await;
+    let running = place.act(&worker, Act::Count);
+    let next = place.act(&worker, Act::Set(1));
+    // The process has both by now, and is busy with the first.
+    pause(HEAD_START).await;
+    next.interrupt();
+    running.interrupt();
+    assert_eq!(within("its end", running).await, Err(EvalError::Interrupted(Interrupter::Caller)));
+    assert_eq!(refusal(within("its end", next).await), NotStarted::Cancelled);
+    assert_eq!(place.int(place.act(&worker, Act::Get).await), 0);
+    done(worker).await;
+}
+
 pub(super) async fn one_that_waits_is_cancelled_and_never_runs(place: Place) {
     let worker = warm_worker(place).await;
     // More than any runtime takes ahead, so that the last ones wait in the host.

@@ -8,17 +8,18 @@ use super::{
 };
 
 /// Each part with the parts that it may use; all of them stand above it, so that there is no cycle.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("config", &[]),
     ("actors", &["config"]),
-    ("spin", &[]),
+    ("pages", &[]),
+    ("spin", &["config"]),
     ("sandbox", &["config"]),
     ("wire", &["config", "actors"]),
     ("program", &["wire"]),
-    ("worker", &["config", "actors", "spin", "sandbox", "wire", "program"]),
-    ("evaluator", &["config", "actors", "spin", "sandbox", "wire", "program", "worker"]),
+    ("worker", &["config", "actors", "pages", "spin", "sandbox", "wire", "program"]),
+    ("evaluator", &["config", "actors", "pages", "spin", "sandbox", "wire", "program", "worker"]),
     // The files right below src/ that are no part of their own: what users of the library see.
-    (FACADE, &["config", "actors", "spin", "sandbox", "wire", "program", "worker", "evaluator"]),
+    (FACADE, &["config", "actors", "pages", "spin", "sandbox", "wire", "program", "worker", "evaluator"]),
     // Fronts are users of the library. No front knows another.
     (FRONT, &["config", "actors", FACADE]),
 ];

@@ -15,13 +15,19 @@ use rustix::{
 use tokio::io::Interest;
 
 use super::link::{Link, WorkerProcess, clear, watched};
-use crate::wire::{BuildId, FromLauncher};
+use crate::{
+    spin::Spell,
+    wire::{BuildId, FromLauncher, page},
+};
 
 /// How long a process may live on after it closed its control channel.
 const CLOSED_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the kernel may take to end a process that was killed.
 const KILLED_GRACE: Duration = Duration::from_secs(1);
+
+/// How long it takes from the end of a small process's channels to its guard's last word.
+const END_IS_NEAR: Duration = Duration::from_micros(500);
 
 /// How the worker process ended, as its guard saw it.
 pub(super) struct Ended {
@@ -73,15 +79,11 @@ pub(super) fn exit(link: &Link) -> Exit {
     }
 }
 
-/// Reads the page on which the process noted what it began. It is read, not mapped: the process may have cut it off.
 fn last_begun(link: &Link) -> LastBegun {
-    let mut id = [0; 8];
-    match rustix::io::pread(&link.progress, &mut id, 0) {
-        Ok(8) => match u64::from_ne_bytes(id) {
-            0 => LastBegun::Nothing,
-            id => LastBegun::Was(EvalId(id)),
-        },
-        Ok(_) | Err(_) => LastBegun::Unknown,
+    match link.word(page::BEGUN) {
+        Some(0) => LastBegun::Nothing,
+        Some(id) => LastBegun::Was(EvalId(id)),
+        None => LastBegun::Unknown,
     }
 }
 
@@ -161,8 +163,16 @@ impl Link {
         }
     }
 
+    /// A number on the page.
+    pub(super) fn word(&self, offset: usize) -> Option<u64> {
+        let mut word = [0; 8];
+        let read = rustix::io::pread(&self.page, &mut word, offset as u64);
+        (read == Ok(8)).then(|| u64::from_ne_bytes(word))
+    }
+
     /// The process closed its control channel. It is leaving, or it must.
     pub(super) async fn closed(&self) {
+        self.expect_end().await;
         actix_rt::time::sleep(CLOSED_GRACE).await;
         // One that is dead has done nothing wrong: how it died is the cause, once its guard has ended what it left.
         if !self.is_dead() {
@@ -170,6 +180,16 @@ impl Link {
             state.violation.get_or_insert_with(|| "it closed its control channel and lived on".to_owned());
         }
         self.keep_killing().await;
+    }
+
+    /// A channel is closed when a process ends, and its guard is about to say how: whoever looks for a moment need not be
+    /// woken then.
+    async fn expect_end(&self) {
+        let mut spell = Spell::of(END_IS_NEAR);
+        while spell.goes_on() {
+            spell.make_way();
+            tokio::task::yield_now().await;
+        }
     }
 
     /// Whether the worker process is known to be dead, whatever it started may still live.

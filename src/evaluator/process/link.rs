@@ -1,5 +1,5 @@
-//! Everything that ties the host to one worker process: the control channel, the urgent one, the lifeline to its guard,
-//! the output pipes, and the page on which it notes what it begins. The reading is in [`reader`](super::reader) and
+//! Everything that ties the host to one worker process: the control channel, the lifeline to its guard, the output pipes,
+//! and the [page](crate::wire::page) of memory that both share. The reading is in [`reader`](super::reader) and
 //! [`output`](super::output), the end in [`ending`](super::ending).
 
 use std::{
@@ -16,6 +16,7 @@ use std::{
 use oast_actors::{ChannelMessage, EvalId, Events, Force, Launch, Request};
 use oast_config::{ByteSize, Latency, Sandbox};
 use rustix::{
+    fs::{MemfdFlags, SealFlags},
     io::Errno,
     net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType},
     pipe::PipeFlags,
@@ -37,7 +38,7 @@ use crate::{
     spin::Spinner,
     wire::{
         BuildId, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message, Outgoing,
-        ResourceLimits, ToWorker,
+        ResourceLimits, ToWorker, page,
     },
     worker::MARK,
 };
@@ -51,8 +52,8 @@ pub(super) struct Link {
     pub(super) lifeline: UnixStream,
     pub(super) stdout: Receiver,
     pub(super) stderr: Receiver,
-    urgent: OwnedFd,
-    pub(super) progress: OwnedFd,
+    /// Read and written as a file: the process could not take it away, but nothing that it does may reach further.
+    pub(super) page: OwnedFd,
     pub(super) state: RefCell<State>,
     pub(super) launcher: RefCell<Option<Launcher>>,
     /// The writer has something to do.
@@ -71,6 +72,8 @@ pub(super) struct Link {
 pub(super) struct State {
     outgoing: Outgoing,
     pub(super) decoder: Decoder<FromWorker>,
+    /// How many bytes have come on the control channel.
+    pub(super) received: u64,
     pub(super) lifeline: Decoder<FromLauncher>,
     /// Messages that were read and not handled yet.
     pub(super) inbox: VecDeque<FromWorker>,
@@ -78,7 +81,7 @@ pub(super) struct State {
     pub(super) in_flight: VecDeque<EvalId>,
     pub(super) attribution: [Attribution; 2],
     pub(super) stderr_tail: VecDeque<u8>,
-    pub(super) spinner: Option<Spinner>,
+    pub(super) spinner: Spinner,
     pub(super) worker: Option<WorkerProcess>,
     pub(super) hello: Option<Hello>,
     /// Its hello was handed on.
@@ -110,16 +113,14 @@ impl Link {
     /// Opens all channels, and begins to start the process at their other ends.
     pub(super) fn open(settings: &ProcessSettings, launch: &Launch, events: Events) -> Result<Rc<Self>> {
         let (control, their_control) = socket_pair()?;
-        let (urgent, their_urgent) = socket_pair()?;
         let (lifeline, their_lifeline) = socket_pair()?;
         let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
         let (stderr, their_stderr) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
-        let progress = rustix::fs::memfd_create("oast-progress", rustix::fs::MemfdFlags::CLOEXEC)?;
-        rustix::fs::ftruncate(&progress, 8)?;
-        for ours in [&control, &urgent, &lifeline, &stdout, &stderr] {
+        let page = make_page()?;
+        for ours in [&control, &lifeline, &stdout, &stderr] {
             rustix::io::ioctl_fionbio(ours, true)?;
         }
-        send_launch(&lifeline, settings, launch, [&their_control, &their_urgent, &progress].map(OwnedFd::as_fd))?;
+        send_launch(&lifeline, settings, launch, [&their_control, &page].map(OwnedFd::as_fd))?;
         let mut command = command(settings, launch);
         command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
         let link = Rc::new(Self {
@@ -128,8 +129,7 @@ impl Link {
             lifeline: UnixStream::from_std(lifeline.into())?,
             stdout: Receiver::from_owned_fd(stdout)?,
             stderr: Receiver::from_owned_fd(stderr)?,
-            urgent,
-            progress,
+            page,
             state: RefCell::new(State::new(launch)),
             launcher: RefCell::new(None),
             unsent: Notify::new(),
@@ -160,9 +160,9 @@ impl Link {
         tokio::select! {
             () = live => {
                 reader::take_rest(&self);
-                let exit = ending::exit(&self);
+                self.events.send(oast_actors::Event::Exited(ending::exit(&self)));
+                // Wakes a thread, which is not to run before those who wait for the end.
                 drop(self.launcher.take());
-                self.events.send(oast_actors::Event::Exited(exit));
             }
             () = self.abandoned.notified() => {}
         }
@@ -178,11 +178,9 @@ impl Link {
         state.outgoing.evaluate(id, request)?;
         state.in_flight.push_back(id);
         let alone = state.in_flight.len() == 1;
-        if state.spinner.is_some() {
-            self.asked.notify_one();
-        }
         drop(state);
         self.send_soon(alone);
+        self.asked.notify_one();
         Ok(())
     }
 
@@ -192,13 +190,10 @@ impl Link {
     }
 
     pub(super) fn interrupt(&self, id: EvalId) {
-        let message = ToWorker::Interrupt(id);
-        let mut urgent = Outgoing::new(LIFELINE_LIMIT);
-        if message.encode(&mut urgent).is_ok() {
-            // Where it does not fit, a process is behind on thousands of interrupts, and will be killed for it.
-            let _ = write(self.urgent.as_fd(), &mut urgent);
-        }
-        self.say(&message);
+        let slot = (page::INTERRUPTS + 8 * page::slot(id)) as u64;
+        // It cannot fail: the page can neither shrink nor vanish. If it did, the interrupt comes in order, or the grace ends.
+        let _ = rustix::io::pwrite(&self.page, &id.0.to_ne_bytes(), slot);
+        self.say(&ToWorker::Interrupt(id));
     }
 
     pub(super) fn reset(&self) {
@@ -344,12 +339,13 @@ impl State {
         Self {
             outgoing: Outgoing::new(limit),
             decoder: Decoder::new(limit),
+            received: 0,
             lifeline: Decoder::new(LIFELINE_LIMIT),
             inbox: VecDeque::new(),
             in_flight: VecDeque::new(),
             attribution: Default::default(),
             stderr_tail: VecDeque::new(),
-            spinner: if launch.profile.latency == Latency::Low { Spinner::new() } else { None },
+            spinner: Spinner::for_answers(launch.profile.latency),
             worker: None,
             hello: None,
             is_ready: false,
@@ -390,12 +386,20 @@ fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
 }
 
+/// Memory that is shared with the worker process. Nobody can cut it off under the other's feet.
+fn make_page() -> Result<OwnedFd> {
+    let page = rustix::fs::memfd_create("oast-page", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
+    rustix::fs::ftruncate(&page, page::SIZE as u64)?;
+    rustix::fs::fcntl_add_seals(&page, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    Ok(page)
+}
+
 /// The launch is in the socket before the process exists: it need not be waited for.
 fn send_launch(
     lifeline: &OwnedFd,
     settings: &ProcessSettings,
     launch: &Launch,
-    descriptors: [BorrowedFd<'_>; 3],
+    descriptors: [BorrowedFd<'_>; 2],
 ) -> Result<()> {
     let limits = &launch.profile.limits;
     let message = WireLaunch {
@@ -412,7 +416,7 @@ fn send_launch(
     message.encode(&mut outgoing).map_err(std::io::Error::other)?;
     let mut slices = [IoSlice::new(&[]); 4];
     let count = outgoing.slices(&mut slices);
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut rights = SendAncillaryBuffer::new(&mut space);
     rights.push(SendAncillaryMessage::ScmRights(&descriptors));
     rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;

@@ -6,10 +6,14 @@ use std::{collections::VecDeque, rc::Rc};
 use oast_actors::{EvalId, Event};
 use rustix::{io::Errno, net::RecvFlags};
 
-use super::{link::Link, output, pages};
+use super::{
+    link::{Link, State},
+    output,
+};
 use crate::{
+    pages,
     spin::Spell,
-    wire::{FromWorker, Replied},
+    wire::{FromWorker, Replied, page},
 };
 
 /// What one look at the control channel gave.
@@ -90,17 +94,18 @@ pub(super) async fn read(link: &Rc<Link>) {
             }
             () = link.asked.notified() => {}
         }
+        spin(link, &mut burst).await;
         if link.state.borrow().violation.is_some() {
             return link.keep_killing().await;
         }
-        spin(link, &mut burst).await;
     }
 }
 
 /// Looks again and again for the answer that is about to come, and lets everybody else on this thread run in between.
 async fn spin(link: &Rc<Link>, burst: &mut Burst) {
-    while let Some(spell) = link.begin_spell() {
+    while let Some(mut spell) = link.begin_spell() {
         let pulled = loop {
+            spell.make_way();
             let pulled = pull_if_any(link);
             if pulled != Pulled::Nothing || !spell.goes_on() {
                 break pulled;
@@ -108,7 +113,7 @@ async fn spin(link: &Rc<Link>, burst: &mut Burst) {
             burst.pause();
             tokio::task::yield_now().await;
         };
-        link.end_spell(&spell, pulled.is_something());
+        link.end_spell(&mut spell, pulled.is_something());
         if !pulled.is_something() {
             return;
         }
@@ -130,13 +135,12 @@ impl Link {
         if state.in_flight.is_empty() {
             return None;
         }
-        state.spinner.as_mut()?.begin()
+        state.spinner.begin()
     }
 
-    fn end_spell(&self, spell: &Spell, came: bool) {
-        if let Some(spinner) = &mut self.state.borrow_mut().spinner {
-            if came { spinner.hit() } else { spinner.miss(spell) }
-        }
+    fn end_spell(&self, spell: &mut Spell, came: bool) {
+        let spinner = &mut self.state.borrow_mut().spinner;
+        if came { spinner.hit(spell) } else { spinner.miss(spell) }
     }
 }
 
@@ -153,26 +157,37 @@ pub(super) fn pull(link: &Link) -> Pulled {
     if space.len() < FRESH {
         pages::prefer_huge(space.spare_capacity_mut());
     }
-    let pulled = match rustix::net::recv(&link.control, rustix::buffer::spare_capacity(space), RecvFlags::DONTWAIT) {
-        // It may end in the midst of a frame: how the process ended tells more than that.
-        Ok((0, _)) => return Pulled::End,
-        Ok((count, _)) if count < room => Pulled::Rest,
-        Ok(_) => Pulled::Some,
+    let count = match rustix::net::recv(&link.control, rustix::buffer::spare_capacity(space), RecvFlags::DONTWAIT) {
+        Ok((count, _)) => count,
         Err(Errno::AGAIN | Errno::INTR) => return Pulled::Nothing,
-        Err(_) => return Pulled::End,
+        Err(_) => 0,
     };
-    loop {
-        match state.decoder.next() {
-            Ok(Some(FromWorker::Printing { id, stream, from })) => {
-                if !state.attribution[stream as usize].announce(from, id) {
-                    state.violation = Some("it announced far more prints than it made".to_owned());
+    state.received += count as u64;
+    state.take_apart();
+    match count {
+        // It may end in the midst of a frame: how the process ended tells more than that.
+        0 => Pulled::End,
+        count if count < room => Pulled::Rest,
+        _ => Pulled::Some,
+    }
+}
+
+impl State {
+    /// Takes the messages out of what has come.
+    fn take_apart(&mut self) {
+        loop {
+            match self.decoder.next() {
+                Ok(Some(FromWorker::Printing { id, stream, from })) => {
+                    if !self.attribution[stream as usize].announce(from, id) {
+                        self.violation = Some("it announced far more prints than it made".to_owned());
+                    }
                 }
-            }
-            Ok(Some(message)) => state.inbox.push_back(message),
-            Ok(None) => return pulled,
-            Err(error) => {
-                state.violation = Some(error.to_string());
-                return pulled;
+                Ok(Some(message)) => self.inbox.push_back(message),
+                Ok(None) => return,
+                Err(error) => {
+                    self.violation = Some(error.to_string());
+                    return;
+                }
             }
         }
     }
@@ -243,6 +258,21 @@ pub(super) fn take_rest(link: &Link) {
         }
         deliver(link);
     }
+    take_gathered(link);
     deliver(link);
     output::drain(link);
+}
+
+/// Takes what the process had gathered, and had no time to write. Nobody vouches for it, as for all that it writes.
+fn take_gathered(link: &Link) {
+    let mut state = link.state.borrow_mut();
+    let numbers = link.word(page::GATHERED_FROM).zip(link.word(page::GATHERED_LENGTH));
+    let unsent = numbers.and_then(|(from, length)| page::unsent(from, length, state.received));
+    let Some(unsent) = unsent.filter(|_| state.violation.is_none()) else { return };
+    let mut bytes = vec![0; unsent.len()];
+    let read = rustix::io::pread(&link.page, &mut bytes, (page::GATHERED + unsent.start) as u64);
+    if read == Ok(bytes.len()) {
+        state.decoder.space().extend_from_slice(&bytes);
+        state.take_apart();
+    }
 }

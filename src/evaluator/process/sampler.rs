@@ -27,18 +27,30 @@ struct Sample {
     cpu: Duration,
 }
 
+/// How long after a measurement that failed the next one is made.
+const ASK_AGAIN: Duration = Duration::from_millis(10);
+
 type Order = (Pid, oneshot::Sender<Sample>);
 
 /// Measures a worker process and says what it found.
 pub(super) fn sample(link: Rc<Link>) {
     let pid = link.state.borrow().worker.as_ref().and_then(|worker| Pid::from_raw(worker.pid.cast_signed()));
     let Some(pid) = pid else { return };
+    // The link lives as long as the process, and no longer for being measured.
+    let link = Rc::downgrade(&link);
     drop(actix_rt::spawn(async move {
-        let (sender, measured) = oneshot::channel();
-        // Without the thread, the program is ending.
-        drop(orders().send((pid, sender)));
-        if let Ok(Sample { memory, cpu }) = measured.await {
-            link.events.send(Event::Sampled { memory, cpu });
+        while link.strong_count() > 0 {
+            let (sender, measured) = oneshot::channel();
+            // Without the thread, the program is ending.
+            drop(orders().send((pid, sender)));
+            match (measured.await, link.upgrade()) {
+                (Ok(Sample { memory, cpu }), Some(link)) => {
+                    return link.events.send(Event::Sampled { memory, cpu });
+                }
+                // The supervisor waits for an answer, and would never ask again.
+                (Err(_), Some(_)) => actix_rt::time::sleep(ASK_AGAIN).await,
+                (_, None) => return,
+            }
         }
     }));
 }

@@ -91,7 +91,7 @@ impl Ending {
     pub(super) fn of(error: &EvalError) -> Self {
         match error {
             EvalError::Interrupted(Interrupter::Caller) => Self::Interrupted,
-            EvalError::Interrupted(Interrupter::TimeLimit { .. }) => Self::TimeLimit,
+            EvalError::Interrupted(Interrupter::TimeLimit { .. } | Interrupter::Deadline) => Self::TimeLimit,
             EvalError::Lost(report) => Self::of_cause(&report.cause),
             EvalError::NotStarted(NotStarted::Cancelled) => Self::Interrupted,
             EvalError::NotStarted(NotStarted::SupervisorGone) => Self::Internal,

@@ -136,6 +136,10 @@ pub(super) fn harmless(text: &str) -> String {
 fn interrupted(by: Interrupter) -> Failure {
     match by {
         Interrupter::Caller => Failure::new(Ending::Interrupted, "the evaluation was interrupted"),
+        Interrupter::Deadline => {
+            let what = "the evaluation was interrupted as it began: it had waited too long";
+            Failure::new(Ending::TimeLimit, what).hint("try again, or raise `limits.queue_time` in the profile")
+        }
         Interrupter::TimeLimit { limit, clock } => {
             let limit = format_duration(limit);
             let what = match clock {

@@ -7,6 +7,7 @@ use oast_actors::Element;
 use rquickjs::{ArrayBuffer, Ctx, Error, Function, Object, Result, TypedArray, U8Clamped, Value};
 
 use super::globals::script;
+use crate::pages;
 
 /// Copies what a buffer or a view holds.
 const COPY: &str = "(function (target, source) {
@@ -24,7 +25,9 @@ pub(super) fn copy_out<'js>(ctx: &Ctx<'js>, source: &Object<'js>, length: usize)
     if length == 0 {
         return Ok(Bytes::new());
     }
-    let memory = Arc::new(vec![0_u8; length]);
+    let mut memory = vec![0; length];
+    pages::prefer_huge(&mut memory);
+    let memory = Arc::<Vec<u8>>::new(memory);
     let mut target = ArrayBuffer::from_source(ctx.clone(), Arc::clone(&memory))?;
     let copied = script::<Function<'js>>(ctx, "bytes", COPY)
         .and_then(|copy| copy.call::<_, ()>((target.clone(), source.clone())));

@@ -1,8 +1,6 @@
 //! Memory for bulk results. Fresh memory is slow to fill, since the kernel finds and clears each page as it is first
 //! written to; with huge pages that takes a third of the time.
 
-use std::mem::MaybeUninit;
-
 use rustix::mm::{Advice, madvise};
 
 /// Memory from this size on is worth a system call.
@@ -11,7 +9,8 @@ const LARGE: usize = 4 << 20;
 const HUGE: usize = 2 << 20;
 
 /// Advises the kernel to use huge pages for memory that is about to be filled.
-pub(super) fn prefer_huge(memory: &mut [MaybeUninit<u8>]) {
+pub(crate) fn prefer_huge<T>(memory: &mut [T]) {
+    const { assert!(size_of::<T>() == 1, "the memory is bytes") };
     if memory.len() < LARGE {
         return;
     }
@@ -32,7 +31,7 @@ mod tests {
 
     #[test]
     fn what_is_in_memory_stays() {
-        let mut bytes = Vec::with_capacity(LARGE + 3);
+        let mut bytes = Vec::<u8>::with_capacity(LARGE + 3);
         bytes.extend_from_slice(&[7; 5]);
         prefer_huge(bytes.spare_capacity_mut());
         bytes.resize(LARGE + 3, 8);
