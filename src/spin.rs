@@ -12,14 +12,16 @@ use std::time::{Duration, Instant};
 use oast_config::Latency;
 use rustix::io::Errno;
 
-/// How long a host spins for an answer by default: what a wake-up costs.
-const A_WAKE_UP: Duration = Duration::from_micros(40);
+/// How long a host spins for an answer by default: what a wake-up costs, where it costs much.
+const A_WAKE_UP: Duration = Duration::from_micros(60);
 /// How long one wait spins where little else counts.
 const LONGEST: Duration = Duration::from_micros(200);
 /// How often a thread gives way before it blocks: once is not enough where a third one wants the core too.
 const GIVES_WAY: u32 = 2;
-/// A thread that was away for this long between two looks shares its core.
+/// A thread that was away for this long between two looks may share its core.
 const AWAY: Duration = Duration::from_micros(500);
+/// In how many waits in a row a thread is away before that is no accident: an interrupt, or another machine's turn.
+const AWAYS: u32 = 3;
 /// How many waits are not spun after one in which the core was taken away.
 const PAUSE_CONTENDED: u32 = 1000;
 /// How many waits are not spun after several that came to nothing.
@@ -33,6 +35,7 @@ pub(crate) struct Spinner {
     how: How,
     pause: u32,
     misses: u32,
+    aways: u32,
 }
 
 /// How the time until an answer is spent.
@@ -57,14 +60,18 @@ impl Spinner {
             Latency::Normal => A_WAKE_UP,
             Latency::Low => LONGEST,
         };
-        Self { how: How::of(longest), pause: 0, misses: 0 }
+        Self::new(How::of(longest))
     }
 
     /// For a worker process that waits for what it is asked next, which may never come: `None` where it is to block at
     /// once.
     pub(crate) fn for_requests(latency: Latency) -> Option<Self> {
         let spins = latency == Latency::Low && has_cores();
-        spins.then_some(Self { how: How::Spin(LONGEST), pause: 0, misses: 0 })
+        spins.then(|| Self::new(How::Spin(LONGEST)))
+    }
+
+    const fn new(how: How) -> Self {
+        Self { how, pause: 0, misses: 0, aways: 0 }
     }
 
     /// Tries until something else than "try again" comes, or it does not pay any more.
@@ -99,16 +106,22 @@ impl Spinner {
     pub(crate) fn hit(&mut self, spell: &mut Spell) {
         spell.look_at_the_clock();
         self.misses = 0;
-        self.pause = if spell.was_away { PAUSE_CONTENDED } else { 0 };
+        self.note_away(spell);
     }
 
     /// It has not.
     pub(crate) fn miss(&mut self, spell: &Spell) {
         self.misses += 1;
-        if spell.was_away {
-            self.pause = PAUSE_CONTENDED;
-        } else if self.misses >= MISSES {
+        if self.misses >= MISSES {
             self.pause = PAUSE_IDLE;
+        }
+        self.note_away(spell);
+    }
+
+    fn note_away(&mut self, spell: &Spell) {
+        self.aways = if spell.was_away { self.aways + 1 } else { 0 };
+        if self.aways >= AWAYS {
+            (self.pause, self.aways) = (PAUSE_CONTENDED, 0);
         }
     }
 }
@@ -171,7 +184,7 @@ mod tests {
     const NOTHING: Result<(), Errno> = Err(Errno::AGAIN);
 
     fn spinner() -> Spinner {
-        Spinner { how: How::Spin(Duration::from_micros(1)), pause: 0, misses: 0 }
+        Spinner::new(How::Spin(Duration::from_micros(1)))
     }
 
     #[test]
@@ -201,9 +214,11 @@ mod tests {
     #[test]
     fn whoever_shares_its_core_blocks_at_once_for_long() {
         let mut spinner = spinner();
-        let mut spell = spinner.begin().expect("there is no pause yet");
-        spell.last = spell.since - AWAY;
-        spinner.hit(&mut spell);
+        for _ in 0..AWAYS {
+            let mut spell = spinner.begin().expect("there is no pause yet");
+            spell.last = spell.since - AWAY;
+            spinner.hit(&mut spell);
+        }
         assert_eq!(spinner.pause, PAUSE_CONTENDED);
     }
 

@@ -44,6 +44,9 @@ const FRESH: usize = 64 << 10;
 /// How many times is looked in a row for an answer that is about to come.
 const LOOKS: usize = 4;
 
+/// For so many answers, each is looked for as it comes.
+const FEW: usize = 4;
+
 /// How often the channel of a process that is gone is read. What it takes to send fits into far fewer.
 const REST: u32 = 64;
 
@@ -129,10 +132,10 @@ fn pull_if_any(link: &Link) -> Pulled {
 }
 
 impl Link {
-    /// `None` when no answer is awaited, or spinning does not pay.
+    /// `None` when no answer is awaited, or spinning does not pay: where many are, they come together to whoever waits.
     fn begin_spell(&self) -> Option<Spell> {
         let mut state = self.state.borrow_mut();
-        if state.in_flight.is_empty() {
+        if state.in_flight.is_empty() || state.in_flight.len() > FEW {
             return None;
         }
         state.spinner.begin()
