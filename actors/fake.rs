@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
 
-use oast_config::{ByteSize, Latency, Limits, OnReturn, Profile, Restart, RestartPolicy, Sandbox, State};
+use oast_config::{ByteSize, Latency, Limits, OnReturn, Profile, Restart, RestartPolicy, State};
 
 use crate::{
     Capabilities, ChannelMessage, EvalId, Evaluator, EvaluatorFactory, Event, Events, Exit, ExitStatus, Force, Job,
@@ -201,15 +201,7 @@ pub(crate) fn profile() -> Profile {
             start_time: Duration::from_secs(5),
             message: ByteSize::mib(1),
         },
-        sandbox: Sandbox {
-            environment: Vec::new(),
-            open_files: None,
-            file_size: None,
-            data: None,
-            core: ByteSize::default(),
-            stack: ByteSize::mib(8),
-            require: Vec::new(),
-        },
+        sandbox: Profile::trusted().sandbox,
         restart: Restart {
             policy: RestartPolicy::Permanent,
             intensity: 3,

@@ -123,6 +123,8 @@ fn a_bad_value_names_its_place_and_what_is_allowed() {
         "{shown}"
     );
     assert!(shown.contains("`kept` or `none`"), "{shown}");
+    let shown = complaint(file("[profiles.untrusted.sandbox]\nrequire = [\"moat\"]"));
+    assert!(shown.contains("`moat`") && shown.contains("`user-namespaces`"), "{shown}");
     let shown = complaint(Layers::new().variables([("OAST_JAVASCRIPT__MODULES", "yes")]));
     assert!(shown.starts_with("$OAST_JAVASCRIPT__MODULES: bad value `\"yes\"`"), "{shown}");
 }

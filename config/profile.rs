@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, Config, Limits, Restart, portion::ShareOfMemory, quantity::Limit};
+use crate::{Config, Limits, Restart, Sandbox};
 
 /// Whether the evaluations of a worker build on each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,30 +37,6 @@ pub enum Latency {
     Normal,
     /// Both ends spin longer, as long as a core is idle.
     Low,
-}
-
-/// What the launcher puts in place before a worker process runs any code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Sandbox {
-    /// Names of environment variables that a worker process inherits; all others are removed.
-    pub environment: Vec<String>,
-    /// Open files (`RLIMIT_NOFILE`).
-    #[serde(with = "Limit::<u64>")]
-    pub open_files: Option<u64>,
-    /// Size of any file it writes (`RLIMIT_FSIZE`).
-    #[serde(with = "Limit::<ByteSize>")]
-    pub file_size: Option<ByteSize>,
-    /// Private writable memory of one process (`RLIMIT_DATA`).
-    #[serde(with = "ShareOfMemory")]
-    pub data: Option<ByteSize>,
-    /// Size of a core dump (`RLIMIT_CORE`).
-    pub core: ByteSize,
-    /// Size of the main thread's stack (`RLIMIT_STACK`).
-    pub stack: ByteSize,
-    /// Mechanisms that must be in place: where one is missing, the worker is refused.
-    pub require: Vec<String>,
 }
 
 /// A named set of limits, sandbox and restart policy.

@@ -101,22 +101,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_limit_that_is_set_is_enforced_by_something() {
+    fn a_limit_that_is_set_is_enforced_by_something_or_says_what_is_missing() {
         let report = report(&Config::default());
         assert_eq!(report.profiles.len(), 3);
         for enforcement in report.profiles.iter().flat_map(|profile| &profile.limits) {
             let is_set = enforcement.limit.as_ref().is_some_and(|limit| limit != "unlimited");
-            assert_eq!(is_set, enforcement.by.is_some(), "{enforcement:?}");
+            let is_told = enforcement.by.is_some() || enforcement.hint.is_some();
+            assert!(is_told || !is_set, "{enforcement:?}");
+            assert!(is_set || enforcement.by.is_none(), "{enforcement:?}");
         }
     }
 
     #[test]
-    fn what_nothing_enforces_has_a_hint() {
+    fn what_is_withheld_from_strangers_is_not_from_others() {
         let report = report(&Config::default());
-        let untrusted = report.profiles.iter().find(|profile| profile.profile == "untrusted").unwrap();
-        for what in ["files", "network", "number of processes", "system calls"] {
-            let found = untrusted.limits.iter().find(|enforcement| enforcement.what == what).unwrap();
-            assert!(found.by.is_none() && found.hint.is_some(), "{found:?}");
+        let found = |profile: &str, what: &str| {
+            let profile = report.profiles.iter().find(|found| found.profile == profile).unwrap();
+            profile.limits.iter().find(|enforcement| enforcement.what == what).unwrap().clone()
+        };
+        for what in ["sandbox.files", "sandbox.network", "sandbox.privileges", "sandbox.system_calls"] {
+            let (strange, trusted) = (found("untrusted", what), found("trusted", what));
+            assert!(strange.limit.is_some() && (strange.by.is_some() || strange.hint.is_some()), "{strange:?}");
+            assert!(trusted.limit.is_none() && trusted.hint.is_some(), "{trusted:?}");
         }
     }
 

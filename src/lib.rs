@@ -41,7 +41,7 @@
 //!   try again.
 //! - Nothing that a worker process does or sends can block, panic or exhaust its supervisor.
 //! - After an exit, a stop, or a `kill -9` of the host, no process is left, whatever the code forked; as long as the code
-//!   does not itself kill the guard that is its parent, which no sandbox keeps it from yet.
+//!   does not itself kill the guard that is its parent, which a profile that drops privileges keeps it from.
 //! - An exit report says who ended the process: Oast's own decision, the signal, the exit code; a bare SIGKILL from
 //!   elsewhere is [`Cause::KilledFromOutside`], and never guessed to be something else.
 //! - A caller whose state was lost is told before its next evaluation runs against a blank process.

@@ -71,8 +71,9 @@
 //! | `Capabilities` | `bool` interleaves, `bool` interrupts, `bool` resets, `bool` evaluates, `bool` calls, `u32` ahead |
 //! | `BuildId` | five `u64`: device, inode, size and modification time (ns) of the program, version of Oast; all 0 for a worker that is another program |
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
-//! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript` |
+//! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript`, `Confinement` |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
+//! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `option u64` processes, `list text` required mechanisms |
 //! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!
 //! # Changes
@@ -101,7 +102,8 @@ pub(crate) use arguments::{Encoded, decode_arguments, encode_arguments};
 pub use blob::Blob;
 pub(crate) use incoming::{Decoder, WireError};
 pub(crate) use messages::{
-    BuildId, FromLauncher, FromWorker, Hello, JavaScript, Launch, Message, Replied, ResourceLimits, ToWorker,
+    BuildId, Confinement, FromLauncher, FromWorker, Hello, JavaScript, Launch, Message, Replied, ResourceLimits,
+    ToWorker,
 };
 pub(crate) use outgoing::{EncodeError, Outgoing};
 

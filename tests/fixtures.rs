@@ -2,3 +2,4 @@
 
 pub(crate) mod behave;
 pub(crate) mod misbehave;
+pub(crate) mod trespass;

@@ -41,7 +41,6 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_program_that_leaves_at_once_fails_to_start_at_once,
         another_program_says_why_it_does_not_start,
         a_program_that_is_no_worker_fails_to_start_in_time,
-        a_mechanism_that_is_required_and_not_there_refuses_the_start,
         a_missing_program_fails_to_start_at_once,
         a_worker_that_fails_too_often_is_broken_until_reset,
     )
@@ -318,12 +317,6 @@ async fn a_program_that_is_no_worker_fails_to_start_in_time() {
     assert!(matches!(report.cause, Cause::Start(_)), "{report:?}");
     assert!(report.stderr.contains("I forgot to call init"), "{report:?}");
     assert!(took < Duration::from_secs(3), "{took:?}");
-}
-
-async fn a_mechanism_that_is_required_and_not_there_refuses_the_start() {
-    let profile = with(kept(), |profile| profile.sandbox.require = vec!["moat".to_owned()]);
-    let (report, _) = start_failure("/no/such/program", profile).await;
-    assert!(matches!(&report.cause, Cause::Start(why) if why.contains("`moat` is required")), "{report:?}");
 }
 
 async fn a_missing_program_fails_to_start_at_once() {

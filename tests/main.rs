@@ -20,6 +20,7 @@ mod output;
 mod soak;
 mod stage;
 mod supervision;
+mod walls;
 
 use std::process::ExitCode;
 
@@ -30,9 +31,10 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 11] = [
+    let areas: [Vec<Trial>; 12] = [
         contract::tests(),
         limits::tests(),
+        walls::tests(),
         crashes::tests(),
         output::tests(),
         channels::tests(),

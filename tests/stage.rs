@@ -156,6 +156,10 @@ impl Scratch {
         Self(path)
     }
 
+    pub(crate) fn directory(&self) -> &std::path::Path {
+        &self.0
+    }
+
     pub(crate) fn file(&self, name: &str) -> String {
         self.0.join(name).to_str().unwrap().to_owned()
     }

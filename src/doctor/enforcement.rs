@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::{Enforcement, Mechanism};
-use crate::config::{ByteSize, Config, Limits, Profile, Sandbox, format_duration};
+use crate::config::{
+    ByteSize, Config, Files, Limits, Network, Privileges, Profile, Sandbox, SystemCalls, format_duration,
+};
 
 const INTERRUPT: &str = "a timer of the supervisor: interrupt, after `limits.grace` SIGTERM, then SIGKILL";
 const CPU: &str = "sampling of the process and all below it: interrupt, after `limits.grace` SIGTERM, then SIGKILL";
@@ -25,7 +27,7 @@ pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) 
         hint: None,
     });
     all.extend(sandbox(&profile.sandbox));
-    all.extend(unheld(mechanisms));
+    all.extend(walls(&profile.sandbox, mechanisms));
     all.into_iter().map(drop_unset).collect()
 }
 
@@ -54,7 +56,7 @@ fn limits(limits: &Limits, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
 
 fn sandbox(sandbox: &Sandbox) -> Vec<Enforcement> {
     let environment = format!("{} variables", sandbox.environment.len());
-    let mut all = vec![
+    vec![
         enforced("sandbox.environment", environment, "the launcher starts without all others"),
         enforced("sandbox.open_files", count(sandbox.open_files), "RLIMIT_NOFILE, for each process"),
         enforced("sandbox.file_size", size(sandbox.file_size), "RLIMIT_FSIZE, for each process"),
@@ -62,35 +64,61 @@ fn sandbox(sandbox: &Sandbox) -> Vec<Enforcement> {
         enforced("sandbox.core", sandbox.core.to_string(), "RLIMIT_CORE, for each process"),
         enforced("sandbox.stack", sandbox.stack.to_string(), "RLIMIT_STACK, for each process"),
         enforced("what is left behind", "nothing".to_owned(), GUARD),
-    ];
-    if !sandbox.require.is_empty() {
-        let hint = Some("it is not looked at yet".to_owned());
-        all.push(Enforcement {
-            what: "sandbox.require".to_owned(),
-            limit: Some(sandbox.require.join(", ")),
-            by: None,
-            hint,
-        });
-    }
-    all
+    ]
 }
 
-/// What a worker process may do as this user may.
-fn unheld(mechanisms: &[Mechanism]) -> Vec<Enforcement> {
-    [
-        ("files", "landlock"),
-        ("network", "user-namespaces"),
-        ("number of processes", "cgroups"),
-        ("system calls", "seccomp"),
+/// What is withheld from a worker process, and what would be needed where nothing does.
+fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
+    let has = |name| is_here(name, mechanisms).is_some();
+    let (landlock, seccomp, namespaces) = (has("landlock"), has("seccomp"), has("user-namespaces"));
+    let privileges = match (landlock, namespaces) {
+        (true, true) => {
+            "no new privileges, no capabilities, `nobody` for root; namespaces; Landlock keeps signals within"
+        }
+        (true, false) => "no new privileges, no capabilities, `nobody` for root; Landlock keeps signals within",
+        (false, _) => "no new privileges, no capabilities, `nobody` for root",
+    };
+    let network = match (namespaces, seccomp) {
+        (true, true) => {
+            Some("a network namespace that is empty; the filter of system calls lets no socket be made for one")
+        }
+        (true, false) => Some("a network namespace that is empty"),
+        (false, true) => Some("the filter of system calls lets no socket be made for one"),
+        (false, false) => landlock.then_some("Landlock, TCP alone"),
+    };
+    let processes = namespaces.then_some("RLIMIT_NPROC in a namespace of users");
+    vec![
+        wall("privileges", "dropped", sandbox.privileges == Privileges::Dropped, Some(privileges), ""),
+        wall("files", "read_only", sandbox.files == Files::ReadOnly, landlock.then_some(LANDLOCK), "landlock"),
+        wall("network", "none", sandbox.network == Network::None, network, "user-namespaces"),
+        wall(
+            "system_calls",
+            "filtered",
+            sandbox.system_calls == SystemCalls::Filtered,
+            seccomp.then_some("seccomp: what is forbidden fails with EPERM"),
+            "seccomp",
+        ),
+        processes_wall(sandbox, processes),
     ]
-    .map(|(what, mechanism)| {
-        let could = match is_here(mechanism, mechanisms) {
-            Some(()) => format!("`{mechanism}`, which is here, could limit it, and is not used yet"),
-            None => format!("`{mechanism}` could limit it, and is not to be had here"),
-        };
-        Enforcement { what: what.to_owned(), limit: None, by: None, hint: Some(could) }
-    })
-    .into()
+}
+
+const LANDLOCK: &str = "Landlock: programs and libraries, its own directory; to read";
+
+fn wall(key: &str, value: &str, is_wanted: bool, by: Option<&'static str>, mechanism: &str) -> Enforcement {
+    let what = format!("sandbox.{key}");
+    if !is_wanted {
+        let hint = Some(format!("as its user may: set `{key} = \"{value}\"`, as the profile `untrusted` does"));
+        return Enforcement { what, limit: None, by: None, hint };
+    }
+    let hint = by.is_none().then(|| format!("`{mechanism}` would hold it, and is not to be had here"));
+    Enforcement { what, limit: Some(value.to_owned()), by, hint }
+}
+
+fn processes_wall(sandbox: &Sandbox, by: Option<&'static str>) -> Enforcement {
+    let by = by.filter(|_| sandbox.privileges == Privileges::Dropped || sandbox.network == Network::None);
+    let hint =
+        by.is_none().then(|| "counted only where a worker process has namespaces: see `user-namespaces`".to_owned());
+    Enforcement { hint, by, what: "sandbox.processes".to_owned(), limit: Some(count(sandbox.processes)) }
 }
 
 fn enforced(what: &str, limit: String, by: &'static str) -> Enforcement {

@@ -29,7 +29,7 @@ pub(super) fn all() -> Vec<Mechanism> {
         used("children", available::lists_children(), "what a worker process started is found and ended with it"),
         cgroups(),
         landlock(),
-        unused("seccomp", available::has_seccomp(), "system calls could be filtered"),
+        used("seccomp", available::has_seccomp(), "system calls are filtered where a profile wants it"),
         user_namespaces(),
     ]
 }
@@ -65,14 +65,14 @@ fn cgroups() -> Mechanism {
 
 fn landlock() -> Mechanism {
     match available::landlock_abi() {
-        Some(version) => unused("landlock", true, format!("version {version} of its interface")),
+        Some(version) => used("landlock", true, &format!("version {version} of its interface: files, TCP, signals")),
         None => unused("landlock", false, "not in this kernel, or switched off"),
     }
 }
 
 fn user_namespaces() -> Mechanism {
     match available::user_namespaces_forbidden_by() {
-        None => unused("user-namespaces", true, "no setting forbids them"),
+        None => used("user-namespaces", true, "no setting forbids them"),
         Some(by) => unused("user-namespaces", false, format!("forbidden by {by}")),
     }
 }

@@ -18,7 +18,10 @@ use std::{
 
 use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force, Launch, Request, TooLarge};
 
-use crate::wire::{BuildId, EncodeError, JavaScript};
+use crate::{
+    sandbox::Plan,
+    wire::{BuildId, EncodeError, JavaScript},
+};
 
 use self::link::Link;
 
@@ -54,13 +57,11 @@ impl Process {
 
 impl Evaluator for Process {
     fn start(&mut self, launch: Launch, events: Events) {
-        let required = &launch.profile.sandbox.require;
-        if !required.is_empty() {
-            let names = required.join("`, `");
-            return fail(
-                events,
-                format!("`{names}` is required by the profile and not available yet: see `sandbox.require`"),
-            );
+        let missing = Plan::from(&launch.profile.sandbox).missing();
+        if !missing.is_empty() {
+            let names: Vec<&str> = missing.iter().map(|mechanism| mechanism.name()).collect();
+            let names = names.join("`, `");
+            return fail(events, format!("the profile requires `{names}`, which this machine does not offer"));
         }
         match Link::open(&self.settings, &launch, events.clone()) {
             Ok(link) => self.link = Rc::downgrade(&link),

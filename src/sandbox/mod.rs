@@ -1,9 +1,15 @@
-//! What a worker process may use and reach, and the ways to see and end what it started. So far: resource limits of the
-//! kernel, memory as the kernel counts it, and everything that descends from a process.
+//! What a worker process may use and reach, and the ways to see and end what it started. Read [`plan`] for what is put in
+//! place, in which order and why; each mechanism has a file of its own.
 
 pub(crate) mod available;
 pub(crate) mod descendants;
+mod files;
 pub(crate) mod memory;
+mod namespaces;
+pub(crate) mod plan;
+mod privileges;
 mod rlimits;
+mod system_calls;
 
-pub(crate) use rlimits::{Rlimits, apply};
+pub(crate) use plan::Plan;
+pub(crate) use rlimits::Rlimits;

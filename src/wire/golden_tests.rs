@@ -11,8 +11,8 @@ use oast_actors::{
 use oast_config::ByteSize;
 
 use super::{
-    BuildId, Decoder, FromLauncher, FromWorker, Hello, JavaScript, Launch, Message, Outgoing, Replied, ResourceLimits,
-    ToWorker,
+    BuildId, Confinement, Decoder, FromLauncher, FromWorker, Hello, JavaScript, Launch, Message, Outgoing, Replied,
+    ResourceLimits, ToWorker,
     round_trip_tests::{decode_all, take},
 };
 
@@ -88,6 +88,14 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         message_limit: 64 << 20,
         low_latency: true,
         limits: ResourceLimits { open_files: Some(64), file_size: None, data: Some(1 << 30), core: 0, stack: 8 << 20 },
+        confinement: Confinement {
+            privileges: true,
+            files: true,
+            network: true,
+            system_calls: true,
+            processes: Some(32),
+            require: vec!["landlock".to_owned()],
+        },
         javascript: JavaScript { memory: Some(1 << 28), stack: None, modules: true },
     };
     check(&[("launch", launch)]);

@@ -154,6 +154,25 @@ pub(crate) struct Launch {
     pub(crate) limits: ResourceLimits,
     /// Settings of the runtime `javascript`.
     pub(crate) javascript: JavaScript,
+    /// What the launcher withholds before any code runs.
+    pub(crate) confinement: Confinement,
+}
+
+/// What is withheld from a worker process.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Confinement {
+    /// Privileges, and other processes.
+    pub(crate) privileges: bool,
+    /// Files, but those that every program needs, to read.
+    pub(crate) files: bool,
+    /// The network.
+    pub(crate) network: bool,
+    /// System calls that administer the machine or look into other processes.
+    pub(crate) system_calls: bool,
+    /// More processes and threads than this.
+    pub(crate) processes: Option<u64>,
+    /// The names of mechanisms without which it is not to start.
+    pub(crate) require: Vec<String>,
 }
 
 /// Limits that the kernel holds a process to (`setrlimit`). `None` leaves one as it is.

@@ -13,6 +13,7 @@ use std::{
     },
 };
 
+use oast_config::{Files, Mechanism, Network, Privileges, SystemCalls};
 use rustix::{
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags},
     process::{Pid, Signal},
@@ -20,7 +21,7 @@ use rustix::{
 
 use super::{guard::Guard, process};
 use crate::{
-    sandbox,
+    sandbox::{Plan, Rlimits},
     wire::{Decoder, FromLauncher, Launch, Message, Outgoing, ResourceLimits},
 };
 
@@ -86,8 +87,10 @@ fn launch() -> Result<(), Failure> {
 }
 
 fn work(guard: Pid, launch: &Launch, channels: Channels) -> Result<(), Failure> {
+    let_go_of_lifeline()?;
+    plan(launch).carry_out().map_err(|failed| Failure::at(failed.step)(failed.errno))?;
+    // Last: who becomes another user is tied to nobody any more.
     tie_to_guard(guard)?;
-    sandbox::apply(&rlimits(&launch.limits)).map_err(|(step, errno)| Failure::at(step)(errno))?;
     process::serve(launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
 }
 
@@ -101,10 +104,19 @@ fn must_be_single_threaded() -> Result<(), Failure> {
     Err(Failure { step: "become a worker process", errno: 0, text })
 }
 
-/// The limits as the sandbox takes them: it knows no frames.
-fn rlimits(limits: &ResourceLimits) -> sandbox::Rlimits {
+/// The plan as the sandbox takes it: it knows no frames.
+fn plan(Launch { limits, confinement, .. }: &Launch) -> Plan {
     let &ResourceLimits { open_files, file_size, data, core, stack } = limits;
-    sandbox::Rlimits { open_files, file_size, data, core, stack }
+    let required = |mechanism: &Mechanism| confinement.require.iter().any(|name| name == mechanism.name());
+    Plan {
+        rlimits: Rlimits { open_files, file_size, data, core, stack },
+        processes: confinement.processes,
+        privileges: if confinement.privileges { Privileges::Dropped } else { Privileges::Kept },
+        files: if confinement.files { Files::ReadOnly } else { Files::All },
+        network: if confinement.network { Network::None } else { Network::Host },
+        system_calls: if confinement.system_calls { SystemCalls::Filtered } else { SystemCalls::All },
+        require: Mechanism::ALL.into_iter().filter(required).collect(),
+    }
 }
 
 /// The launch is the first frame on standard input, and brings the descriptors along.
@@ -190,6 +202,10 @@ fn tie_to_guard(guard: Pid) -> Result<(), Failure> {
     if rustix::process::getppid() != Some(guard) {
         return Err(Failure { step: "tie to the guard", errno: 0, text: "the guard is gone".to_owned() });
     }
+    Ok(())
+}
+
+fn let_go_of_lifeline() -> Result<(), Failure> {
     let null = rustix::fs::open("/dev/null", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty())
         .map_err(Failure::at("open /dev/null"))?;
     // The lifeline is the guard's alone: its end tells the host that the guard is gone.

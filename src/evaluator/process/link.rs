@@ -14,7 +14,7 @@ use std::{
 };
 
 use oast_actors::{ChannelMessage, EvalId, Events, Force, Launch, Request};
-use oast_config::{ByteSize, Latency, Sandbox};
+use oast_config::{ByteSize, Files, Latency, Network, Privileges, Sandbox, SystemCalls};
 use rustix::{
     fs::{MemfdFlags, SealFlags},
     io::Errno,
@@ -37,8 +37,8 @@ use super::{
 use crate::{
     spin::Spinner,
     wire::{
-        BuildId, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message, Outgoing,
-        ResourceLimits, ToWorker, page,
+        BuildId, Confinement, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message,
+        Outgoing, ResourceLimits, ToWorker, page,
     },
     worker::MARK,
 };
@@ -411,6 +411,7 @@ fn send_launch(
         low_latency: launch.profile.latency == Latency::Low,
         limits: resource_limits(&launch.profile.sandbox),
         javascript: settings.javascript.clone(),
+        confinement: confinement(&launch.profile.sandbox),
     };
     let mut outgoing = Outgoing::new(ByteSize::kib(64));
     message.encode(&mut outgoing).map_err(std::io::Error::other)?;
@@ -430,6 +431,17 @@ fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
         data: sandbox.data.map(ByteSize::get),
         core: sandbox.core.get(),
         stack: sandbox.stack.get(),
+    }
+}
+
+fn confinement(sandbox: &Sandbox) -> Confinement {
+    Confinement {
+        privileges: sandbox.privileges == Privileges::Dropped,
+        files: sandbox.files == Files::ReadOnly,
+        network: sandbox.network == Network::None,
+        system_calls: sandbox.system_calls == SystemCalls::Filtered,
+        processes: sandbox.processes,
+        require: sandbox.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
     }
 }
 

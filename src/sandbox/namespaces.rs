@@ -1,0 +1,55 @@
+//! Views of the machine that a process has for itself alone (`namespaces(7)`). That of users comes with the others: within
+//! it, an ordinary user may make them.
+
+use std::fs;
+
+use oast_config::{Network, Privileges};
+use rustix::{
+    io::Errno,
+    thread::{UnshareFlags, unshare_unsafe},
+};
+
+use super::plan::{Failed, Taken, at};
+
+/// What is made for a plan. That of users stands before all others.
+pub(super) fn wanted(privileges: Privileges, network: Network) -> UnshareFlags {
+    let mut flags = UnshareFlags::empty();
+    if privileges == Privileges::Dropped {
+        flags |= UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+    }
+    if network == Network::None {
+        flags |= UnshareFlags::NEWNET;
+    }
+    if flags.is_empty() { flags } else { flags | UnshareFlags::NEWUSER }
+}
+
+/// Enters new namespaces, as the user and group that this process has outside.
+pub(super) fn enter(flags: UnshareFlags) -> Result<Taken, Failed> {
+    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    #[expect(unsafe_code, reason = "rustix takes all flags to be as dangerous as that of descriptors")]
+    // SAFETY: the flags say nothing of the table of descriptors.
+    let entered = unsafe { unshare_unsafe(flags) };
+    match entered {
+        Ok(()) => {}
+        // Forbidden by a setting, by a filter around this process, or by a limit of how many there may be; or not known.
+        Err(errno @ (Errno::PERM | Errno::NOSPC | Errno::USERS | Errno::NOSYS | Errno::INVAL)) => {
+            return Ok(Taken::NotHere(errno));
+        }
+        Err(errno) => return Err(at("enter namespaces")(errno)),
+    }
+    // Without this, an ordinary user may not map its group: it could leave a group that denies it something.
+    write("setgroups", "deny")?;
+    write("uid_map", &map(user.as_raw()))?;
+    write("gid_map", &map(group.as_raw()))?;
+    Ok(Taken::Yes)
+}
+
+/// One that is the same inside and outside.
+fn map(id: u32) -> String {
+    format!("{id} {id} 1")
+}
+
+fn write(file: &str, text: &str) -> Result<(), Failed> {
+    fs::write(format!("/proc/self/{file}"), text)
+        .map_err(|error| at("map users")(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+}

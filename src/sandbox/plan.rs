@@ -1,0 +1,163 @@
+//! What is put in place before a worker process runs any code, and in which order. The launcher carries it out in the worker
+//! process, which is single-threaded then.
+//!
+//! 1. Resource limits: they need nothing, and hold for all that comes.
+//! 2. Another user, where this one is root: whoever is root stays the owner of root's files, whatever else it has lost.
+//! 3. Namespaces: to make them takes what the next steps take away. The limit of processes follows, for it counts those of
+//!    the user within the namespace, where before it would have counted all that the user has.
+//! 4. No new privileges: without it, an ordinary user may neither restrict itself nor filter.
+//! 5. Files, TCP and signals (Landlock), whose rules are made by opening files that may be out of reach afterwards.
+//! 6. Capabilities: within its namespace, the process has had all of them.
+//! 7. System calls, last: the filter forbids what the steps before it have used.
+//!
+//! A step that this machine does not offer is left out, unless the profile requires its mechanism. Any other error ends the
+//! start, with the name of the step.
+
+use oast_config::{ByteSize, Files, Mechanism, Network, Privileges, Sandbox, SystemCalls};
+use rustix::io::Errno;
+
+use super::{Rlimits, available, files, namespaces, privileges, rlimits, system_calls};
+
+/// What is to be in place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub(crate) rlimits: Rlimits,
+    pub(crate) processes: Option<u64>,
+    pub(crate) privileges: Privileges,
+    pub(crate) files: Files,
+    pub(crate) network: Network,
+    pub(crate) system_calls: SystemCalls,
+    pub(crate) require: Vec<Mechanism>,
+}
+
+/// A step that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    pub(crate) step: &'static str,
+    pub(crate) errno: Errno,
+}
+
+/// Whether a step was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Taken {
+    Yes,
+    /// This machine does not offer it, for this reason.
+    NotHere(Errno),
+}
+
+impl From<&Sandbox> for Plan {
+    fn from(sandbox: &Sandbox) -> Self {
+        Self {
+            rlimits: Rlimits {
+                open_files: sandbox.open_files,
+                file_size: sandbox.file_size.map(ByteSize::get),
+                data: sandbox.data.map(ByteSize::get),
+                core: sandbox.core.get(),
+                stack: sandbox.stack.get(),
+            },
+            processes: sandbox.processes,
+            privileges: sandbox.privileges,
+            files: sandbox.files,
+            network: sandbox.network,
+            system_calls: sandbox.system_calls,
+            require: sandbox.require.clone(),
+        }
+    }
+}
+
+impl Plan {
+    /// Confines this process, which must be single-threaded, and all that it will start.
+    pub(crate) fn carry_out(&self) -> Result<(), Failed> {
+        rlimits::apply(&self.rlimits)?;
+        if self.privileges == Privileges::Dropped {
+            privileges::stop_being_root()?;
+        }
+        self.enter_namespaces()?;
+        if self.confines() {
+            rustix::thread::set_no_new_privs(true).map_err(at("gain no privileges"))?;
+            self.insist(Mechanism::Landlock, "restrict files", files::restrict(self)?)?;
+        }
+        if self.privileges == Privileges::Dropped {
+            privileges::drop_capabilities()?;
+        }
+        if self.confines() {
+            let filtered = system_calls::filter(self.system_calls, self.network)?;
+            self.insist(Mechanism::Seccomp, "filter system calls", filtered)?;
+        }
+        Ok(())
+    }
+
+    /// Mechanisms that the profile insists on, and that are not here.
+    pub(crate) fn missing(&self) -> Vec<Mechanism> {
+        self.require.iter().copied().filter(|mechanism| !is_here(*mechanism)).collect()
+    }
+
+    fn enter_namespaces(&self) -> Result<(), Failed> {
+        let wanted = namespaces::wanted(self.privileges, self.network);
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let entered = namespaces::enter(wanted)?;
+        self.insist(Mechanism::UserNamespaces, "enter namespaces", entered)?;
+        match (entered, self.processes) {
+            (Taken::Yes, Some(processes)) => rlimits::processes(processes),
+            (Taken::Yes, None) | (Taken::NotHere(_), _) => Ok(()),
+        }
+    }
+
+    const fn confines(&self) -> bool {
+        matches!(self.privileges, Privileges::Dropped)
+            || matches!(self.files, Files::ReadOnly)
+            || matches!(self.network, Network::None)
+            || matches!(self.system_calls, SystemCalls::Filtered)
+    }
+
+    fn insist(&self, mechanism: Mechanism, step: &'static str, taken: Taken) -> Result<(), Failed> {
+        match taken {
+            Taken::NotHere(errno) if self.require.contains(&mechanism) => Err(Failed { step, errno }),
+            Taken::Yes | Taken::NotHere(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether this machine has a mechanism, as far as a look tells.
+pub(crate) fn is_here(mechanism: Mechanism) -> bool {
+    match mechanism {
+        Mechanism::Pidfd => available::has_pidfd(),
+        Mechanism::Subreaper => available::has_subreaper(),
+        Mechanism::Children => available::lists_children(),
+        Mechanism::Landlock => available::landlock_abi().is_some(),
+        Mechanism::Seccomp => available::has_seccomp(),
+        Mechanism::UserNamespaces => available::user_namespaces_forbidden_by().is_none(),
+    }
+}
+
+/// Names the step that an error comes from.
+pub(super) fn at(step: &'static str) -> impl FnOnce(Errno) -> Failed {
+    move |errno| Failed { step, errno }
+}
+
+#[cfg(test)]
+mod tests {
+    use oast_config::Profile;
+
+    use super::*;
+
+    #[test]
+    fn only_what_is_wanted_confines() {
+        let plan = |profile: Profile| Plan::from(&profile.sandbox);
+        assert!(!plan(Profile::trusted()).confines() && !plan(Profile::notebook()).confines());
+        assert!(plan(Profile::untrusted()).confines());
+    }
+
+    #[test]
+    fn what_is_required_and_not_here_fails_its_step() {
+        let mut plan = Plan::from(&Profile::untrusted().sandbox);
+        let missing = Taken::NotHere(Errno::NOSYS);
+        assert_eq!(plan.insist(Mechanism::Landlock, "restrict files", missing), Ok(()));
+        plan.require = vec![Mechanism::Landlock];
+        let failed = Failed { step: "restrict files", errno: Errno::NOSYS };
+        assert_eq!(plan.insist(Mechanism::Landlock, "restrict files", missing), Err(failed));
+        assert_eq!(plan.insist(Mechanism::Seccomp, "filter system calls", missing), Ok(()));
+    }
+}

@@ -1,0 +1,194 @@
+//! What a worker process of the profile `untrusted` cannot do: each row is something it tries, and what stops it.
+
+use std::{
+    fs,
+    net::{TcpListener, UdpSocket},
+    os::{
+        linux::net::SocketAddrExt,
+        unix::net::{SocketAddr, UnixListener},
+    },
+};
+
+use libtest_mimic::Trial;
+use oast::{
+    Spec, Value, Worker,
+    config::{Config, Mechanism, Profile},
+    doctor,
+};
+use rustix::process::{geteuid, getpid};
+
+use crate::{
+    fixtures::{behave, trespass},
+    harness::{descendants, skip},
+    stage::{Scratch, call, done, javascript, refusal, returned, start, until, value, within},
+};
+
+pub(crate) fn tests() -> Vec<Trial> {
+    promises!("walls":
+        strangers_reach_no_file_of_others,
+        strangers_write_nothing,
+        strangers_reach_no_network,
+        strangers_reach_no_other_process,
+        strangers_gain_nothing,
+        strangers_fork_a_few_times_and_leave_nothing,
+        what_everybody_needs_is_there,
+        modules_beside_a_program_are_found,
+        what_a_profile_requires_is_there_or_the_worker_is_refused,
+        whoever_is_trusted_is_not_confined,
+    )
+}
+
+fn untrusted() -> Profile {
+    let mut profile = Profile::untrusted();
+    profile.restart.intensity = u32::MAX;
+    profile
+}
+
+fn stranger() -> Worker {
+    start(Spec::functions("stranger").profile(untrusted()))
+}
+
+/// Whether this machine has something, or the test is skipped.
+fn needs(name: &str) {
+    let report = doctor::report(&Config::default());
+    let found = report.mechanisms.iter().find(|mechanism| mechanism.name == name).unwrap();
+    if !found.is_available {
+        skip(format!("this machine has no `{name}`: {}", found.found));
+    }
+}
+
+async fn strangers_reach_no_file_of_others() {
+    needs("landlock");
+    let scratch = Scratch::new();
+    let secret = scratch.file("secret");
+    fs::write(&secret, "secret").unwrap();
+    let worker = stranger();
+    for path in [secret.as_str(), "/etc/passwd", "/etc/shadow", "/proc/1/status"] {
+        let stopped: Option<i32> = returned(call(&worker, trespass::read, (path.to_owned(),)).await);
+        assert!(stopped.is_some(), "it read {path}");
+    }
+    let pid = getpid().as_raw_nonzero().get();
+    let stopped: Option<i32> = returned(call(&worker, trespass::read_environment, (pid,)).await);
+    assert_eq!(stopped, Some(libc::EACCES));
+    done(worker).await;
+}
+
+async fn strangers_write_nothing() {
+    needs("landlock");
+    let scratch = Scratch::new();
+    let worker = stranger();
+    for path in [scratch.file("new").as_str(), "/tmp/oast-was-here", "/dev/shm/oast-was-here", "oast-was-here"] {
+        let stopped: Option<i32> = returned(call(&worker, trespass::write, (path.to_owned(),)).await);
+        assert!(matches!(stopped, Some(libc::EACCES | libc::EPERM)), "it wrote {path}: {stopped:?}");
+    }
+    assert!(!fs::exists(scratch.file("new")).unwrap());
+    done(worker).await;
+}
+
+async fn strangers_reach_no_network() {
+    needs("seccomp");
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let name = format!("oast-{}", getpid().as_raw_nonzero());
+    let _listener = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let worker = stranger();
+    let port = tcp.local_addr().unwrap().port();
+    assert!(returned::<Option<i32>>(call(&worker, trespass::connect, (port,)).await).is_some(), "TCP");
+    let port = udp.local_addr().unwrap().port();
+    assert!(returned::<Option<i32>>(call(&worker, trespass::send, (port,)).await).is_some(), "UDP");
+    needs("user-namespaces");
+    assert!(returned::<Option<i32>>(call(&worker, trespass::connect_abstract, (name,)).await).is_some(), "abstract");
+    done(worker).await;
+}
+
+async fn strangers_reach_no_other_process() {
+    needs("landlock");
+    let worker = stranger();
+    value(call(&worker, behave::nothing, ()).await);
+    let guard = descendants(getpid())[0];
+    for pid in [getpid(), guard] {
+        let pid = pid.as_raw_nonzero().get();
+        assert!(returned::<Option<i32>>(call(&worker, trespass::signal, (pid,)).await).is_some(), "it signals {pid}");
+        assert!(returned::<Option<i32>>(call(&worker, trespass::trace, (pid,)).await).is_some(), "it traces {pid}");
+    }
+    done(worker).await;
+}
+
+async fn strangers_gain_nothing() {
+    needs("seccomp");
+    let worker = stranger();
+    let [user, capabilities, no_new_privileges, filtered]: [String; 4] =
+        returned(call(&worker, trespass::status, ()).await);
+    assert_ne!(user, "0");
+    assert_eq!(u64::from_str_radix(&capabilities, 16), Ok(0));
+    assert_eq!((no_new_privileges.as_str(), filtered.as_str()), ("1", "2"));
+    let forbidden = [
+        call(&worker, trespass::make_a_namespace, ()),
+        call(&worker, trespass::set_up_a_ring, ()),
+        call(&worker, trespass::load_a_program, ()),
+        call(&worker, trespass::set_the_clock, ()),
+        call(&worker, trespass::raise_a_limit, ()),
+    ];
+    for one in forbidden {
+        assert_eq!(returned::<Option<i32>>(one.await), Some(libc::EPERM));
+    }
+    done(worker).await;
+}
+
+async fn strangers_fork_a_few_times_and_leave_nothing() {
+    needs("user-namespaces");
+    let worker = stranger();
+    let forked: u32 = returned(within("the end of it", call(&worker, trespass::fork_as_often_as_possible, ())).await);
+    let limit = untrusted().sandbox.processes.unwrap();
+    assert!(forked > 0 && u64::from(forked) <= limit, "{forked} times");
+    // Another worker of the same user has a count of its own.
+    let other = stranger();
+    assert!(returned::<u32>(call(&other, trespass::fork_as_often_as_possible, ()).await) > 0);
+    done(worker).await;
+    done(other).await;
+    until("nothing is left", || descendants(getpid()).is_empty()).await;
+}
+
+async fn what_everybody_needs_is_there() {
+    let worker = stranger();
+    assert_eq!(returned::<Option<i32>>(call(&worker, trespass::read, ("/usr/bin/env".to_owned(),)).await), None);
+    assert_eq!(returned::<Option<i32>>(call(&worker, trespass::write, ("/dev/null".to_owned(),)).await), None);
+    assert_eq!(returned::<i64>(call(&worker, behave::add, (1, 1)).await), 2);
+    done(worker).await;
+    let worker = javascript(untrusted());
+    assert_eq!(value(worker.eval("await new Promise(r => setTimeout(() => r(6 * 7), 1))").await), Value::Int(42));
+    done(worker).await;
+}
+
+async fn modules_beside_a_program_are_found() {
+    let scratch = Scratch::new();
+    fs::write(scratch.file("seven.js"), "export const seven = 7").unwrap();
+    let spec = Spec::javascript("stranger").profile(untrusted()).directory(scratch.directory());
+    let worker = start(spec);
+    assert_eq!(value(worker.eval("(await import('./seven.js')).seven").await), Value::Int(7));
+    done(worker).await;
+}
+
+async fn what_a_profile_requires_is_there_or_the_worker_is_refused() {
+    let report = doctor::report(&Config::default());
+    let mut profile = untrusted();
+    profile.sandbox.require = Mechanism::ALL.to_vec();
+    profile.restart.intensity = 0;
+    let missing: Vec<_> = report.mechanisms.iter().filter(|it| it.name != "cgroups" && !it.is_available).collect();
+    let worker = start(Spec::functions("stranger").profile(profile));
+    let ended = within("an answer", call(&worker, behave::add, (1, 1))).await;
+    match missing.first() {
+        None => assert_eq!(returned::<i64>(ended), 2),
+        Some(mechanism) => assert!(format!("{:?}", refusal(ended)).contains(mechanism.name)),
+    }
+    done(worker).await;
+}
+
+async fn whoever_is_trusted_is_not_confined() {
+    let scratch = Scratch::new();
+    let worker = start(Spec::functions("friend").profile(Profile::trusted()));
+    assert_eq!(returned::<Option<i32>>(call(&worker, trespass::write, (scratch.file("new"),)).await), None);
+    let [user, ..]: [String; 4] = returned(call(&worker, trespass::status, ()).await);
+    assert_eq!(user, geteuid().as_raw().to_string());
+    done(worker).await;
+}
