@@ -10,7 +10,7 @@ use oast_config::{RestartPolicy, State as StatePolicy};
 
 use crate::limits::within_reach;
 use crate::{
-    Asked, Cause, ExitReport, ExitStatus, Force, Interrupter, NotStarted,
+    Asked, Cause, Enforcer, ExitReport, ExitStatus, Force, Interrupter, NotStarted,
     evaluator::Exit,
     lifecycle::{Effect, Exited, HISTORY, Lifecycle, State, Stopping, Transition},
     line::Sent,
@@ -182,6 +182,10 @@ impl Lifecycle {
         }
         if let Some(violation) = &exit.violation {
             return Cause::Protocol(violation.clone());
+        }
+        if exit.out_of_memory > 0 {
+            let limit = self.profile.limits.memory.unwrap_or_default();
+            return Cause::MemoryLimit { limit, seen: exit.peak_memory, by: Enforcer::Kernel };
         }
         match exit.status {
             Some(ExitStatus::Code(code)) => Cause::Exit(code),

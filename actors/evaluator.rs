@@ -174,6 +174,8 @@ pub struct Exit {
     pub cpu: Duration,
     /// The last that it wrote to standard error.
     pub stderr: String,
+    /// How often the kernel ended something of it, because all of it together was at its memory limit.
+    pub out_of_memory: u64,
 }
 
 /// What is known of the last evaluation that a process began.

@@ -199,11 +199,11 @@ fn a_caller_that_stops_waiting_costs_nobody_a_worker() {
         drop(held);
         let next = lease(&system, "js").await.unwrap();
         assert_eq!(next.status().await.unwrap().epoch, 2, "it was cleaned once");
-        drop(next);
         // Granted, but never looked at.
         let mut granted = Box::pin(lease(&system, "js"));
-        poll_once(&mut granted);
-        while system.snapshot().await.unwrap().pools[0].leased == 0 {
+        waiting(&system, &mut granted, 1).await;
+        drop(next);
+        while system.snapshot().await.unwrap().pools[0].waiting > 0 {
             tokio::task::yield_now().await;
         }
         drop(granted);

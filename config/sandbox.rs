@@ -95,6 +95,8 @@ pub enum Mechanism {
     Subreaper,
     /// The kernel lists the children of a process.
     Children,
+    /// Memory and processes can be counted for all that a process starts (`cgroups(7)`).
+    Cgroups,
     /// Files, TCP and signals can be withheld from a process (`landlock(7)`).
     Landlock,
     /// System calls can be filtered (`seccomp(2)`).
@@ -105,8 +107,15 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Pidfd, Self::Subreaper, Self::Children, Self::Landlock, Self::Seccomp, Self::UserNamespaces];
+    pub const ALL: [Self; 7] = [
+        Self::Pidfd,
+        Self::Subreaper,
+        Self::Children,
+        Self::Cgroups,
+        Self::Landlock,
+        Self::Seccomp,
+        Self::UserNamespaces,
+    ];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -114,6 +123,7 @@ impl Mechanism {
             Self::Pidfd => "pidfd",
             Self::Subreaper => "subreaper",
             Self::Children => "children",
+            Self::Cgroups => "cgroups",
             Self::Landlock => "landlock",
             Self::Seccomp => "seccomp",
             Self::UserNamespaces => "user-namespaces",

@@ -41,7 +41,7 @@
 //! | 36 | worker → host | `Channel` | 0 | as kind 4 |
 //! | 37 | worker → host | `ResetDone` | 0 | empty |
 //! | 48 | launcher → host | `Born` | 0 | `u32` process id |
-//! | 49 | launcher → host | `Ended` | 0 | `ExitStatus`, `u64` peak memory in bytes, `u64` CPU time in µs |
+//! | 49 | launcher → host | `Ended` | 0 | `ExitStatus`, `u64` peak memory in bytes, `u64` CPU time in µs, `u64` how often the kernel ended something of it for memory |
 //! | 50 | launcher → host | `Failed` | 0 | `text` step, `i32` errno or 0, `text` what went wrong |
 //!
 //! # Types of the body
@@ -71,9 +71,10 @@
 //! | `Capabilities` | `bool` interleaves, `bool` interrupts, `bool` resets, `bool` evaluates, `bool` calls, `u32` ahead |
 //! | `BuildId` | five `u64`: device, inode, size and modification time (ns) of the program, version of Oast; all 0 for a worker that is another program |
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
-//! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript`, `Confinement` |
+//! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript`, `Confinement`, `Groups` |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
 //! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `option u64` processes, `list text` required mechanisms |
+//! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` tree; `bool` whether they are one, of version 2 |
 //! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!
 //! # Changes
@@ -102,8 +103,8 @@ pub(crate) use arguments::{Encoded, decode_arguments, encode_arguments};
 pub use blob::Blob;
 pub(crate) use incoming::{Decoder, WireError};
 pub(crate) use messages::{
-    BuildId, Confinement, FromLauncher, FromWorker, Hello, JavaScript, Launch, Message, Replied, ResourceLimits,
-    ToWorker,
+    BuildId, Confinement, FromLauncher, FromWorker, Groups, Hello, JavaScript, Launch, Message, Replied,
+    ResourceLimits, ToWorker,
 };
 pub(crate) use outgoing::{EncodeError, Outgoing};
 

@@ -7,20 +7,21 @@ use std::{
         linux::net::SocketAddrExt,
         unix::net::{SocketAddr, UnixListener},
     },
+    path::PathBuf,
 };
 
 use libtest_mimic::Trial;
 use oast::{
-    Spec, Value, Worker,
-    config::{Config, Mechanism, Profile},
+    Cause, Enforcer, Spec, Value, Worker,
+    config::{ByteSize, Config, Mechanism, Profile},
     doctor,
 };
 use rustix::process::{geteuid, getpid};
 
 use crate::{
-    fixtures::{behave, trespass},
+    fixtures::{behave, misbehave, trespass},
     harness::{descendants, skip},
-    stage::{Scratch, call, done, javascript, refusal, returned, start, until, value, within},
+    stage::{Scratch, call, done, javascript, lost, refusal, returned, start, until, value, within},
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -31,6 +32,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         strangers_reach_no_other_process,
         strangers_gain_nothing,
         strangers_fork_a_few_times_and_leave_nothing,
+        memory_that_no_process_has_counts,
+        memory_of_all_processes_counts_together,
+        control_groups_are_removed,
         what_everybody_needs_is_there,
         modules_beside_a_program_are_found,
         what_a_profile_requires_is_there_or_the_worker_is_refused,
@@ -149,6 +153,65 @@ async fn strangers_fork_a_few_times_and_leave_nothing() {
     until("nothing is left", || descendants(getpid()).is_empty()).await;
 }
 
+/// Sampling does not see it.
+async fn memory_that_no_process_has_counts() {
+    needs("cgroups");
+    let mut profile = Profile::trusted();
+    profile.limits.memory = Some(ByteSize::mib(64));
+    let worker = start(Spec::functions("hoarder").profile(profile));
+    let small: u64 = returned(call(&worker, misbehave::fill_a_nameless_file, (16_u64 << 20,)).await);
+    assert_eq!(small, 16 << 20);
+    let report = lost(within("its end", call(&worker, misbehave::fill_a_nameless_file, (256_u64 << 20,))).await);
+    let Cause::MemoryLimit { limit, seen, by: Enforcer::Kernel } = report.cause else { panic!("{report:?}") };
+    assert_eq!(limit, ByteSize::mib(64));
+    assert!(seen <= limit && seen > ByteSize::mib(60), "{seen:?}");
+    done(worker).await;
+}
+
+async fn memory_of_all_processes_counts_together() {
+    needs("cgroups");
+    let mut profile = Profile::trusted();
+    profile.limits.memory = Some(ByteSize::mib(64));
+    let worker = start(Spec::functions("hoarders").profile(profile));
+    let together = call(&worker, misbehave::share_memory_among_children, (8, 16_u64 << 20));
+    let report = lost(within("its end", together).await);
+    assert!(matches!(report.cause, Cause::MemoryLimit { .. }), "{report:?}");
+    done(worker).await;
+    until("nothing is left", || descendants(getpid()).is_empty()).await;
+}
+
+async fn control_groups_are_removed() {
+    needs("cgroups");
+    let mut profile = Profile::trusted();
+    profile.limits.memory = Some(ByteSize::mib(64));
+    profile.restart.intensity = u32::MAX;
+    let worker = start(Spec::functions("host of groups").profile(profile));
+    value(call(&worker, behave::nothing, ()).await);
+    assert!(!own_groups().is_empty());
+    lost(call(&worker, misbehave::segfault, ()).await);
+    lost(call(&worker, misbehave::kill_its_guard, ()).await);
+    value(call(&worker, behave::nothing, ()).await);
+    done(worker).await;
+    until("the groups are gone", || own_groups().is_empty()).await;
+}
+
+/// Directories of control groups that this process has made.
+fn own_groups() -> Vec<PathBuf> {
+    let name = format!("oast-{}-", getpid().as_raw_nonzero());
+    let mut below = vec![PathBuf::from("/sys/fs/cgroup")];
+    let mut found = Vec::new();
+    while let Some(directory) = below.pop() {
+        let directories = fs::read_dir(directory).into_iter().flatten().flatten();
+        for entry in directories.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+            if entry.file_name().to_string_lossy().starts_with(&name) {
+                found.push(entry.path());
+            }
+            below.push(entry.path());
+        }
+    }
+    found
+}
+
 async fn what_everybody_needs_is_there() {
     let worker = stranger();
     assert_eq!(returned::<Option<i32>>(call(&worker, trespass::read, ("/usr/bin/env".to_owned(),)).await), None);
@@ -174,7 +237,7 @@ async fn what_a_profile_requires_is_there_or_the_worker_is_refused() {
     let mut profile = untrusted();
     profile.sandbox.require = Mechanism::ALL.to_vec();
     profile.restart.intensity = 0;
-    let missing: Vec<_> = report.mechanisms.iter().filter(|it| it.name != "cgroups" && !it.is_available).collect();
+    let missing: Vec<_> = report.mechanisms.iter().filter(|it| !it.is_available).collect();
     let worker = start(Spec::functions("stranger").profile(profile));
     let ended = within("an answer", call(&worker, behave::add, (1, 1))).await;
     match missing.first() {

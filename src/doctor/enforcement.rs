@@ -10,6 +10,7 @@ use crate::config::{
 const INTERRUPT: &str = "a timer of the supervisor: interrupt, after `limits.grace` SIGTERM, then SIGKILL";
 const CPU: &str = "sampling of the process and all below it: interrupt, after `limits.grace` SIGTERM, then SIGKILL";
 const SAMPLING: &str = "sampling of the process and all below it, then SIGKILL for all of them";
+const GROUP: &str = "a control group: the kernel ends all of it; and sampling, which may be sooner";
 const WARNING: &str = "sampling, then a warning with the outcome";
 const SUPERVISOR: &str = "the supervisor";
 const GUARD: &str = "the guard process: it ends everything that was started";
@@ -32,16 +33,17 @@ pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) 
 }
 
 fn limits(limits: &Limits, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
-    let wall = is_here("cgroups", mechanisms)
-        .map_or("here they are not to be had", |()| "they can be had here, and are not used yet");
-    let memory = format!(
-        "sampling sees memory after it was taken, and neither files in memory nor shared memory; \
-         control groups would be a wall: {wall}"
-    );
+    let (memory, hint) = if is_here("cgroups", mechanisms).is_some() {
+        (GROUP, None)
+    } else {
+        let hint = "sampling sees memory after it was taken, and neither files in memory nor shared memory; control groups \
+                    would be a wall, and are not to be had here: run as root, or below a group that is handed to this user";
+        (SAMPLING, Some(hint.to_owned()))
+    };
     vec![
         enforced("limits.wall_time", time(limits.wall_time), INTERRUPT),
         enforced("limits.cpu_time", time(limits.cpu_time), CPU),
-        Enforcement { hint: Some(memory), ..enforced("limits.memory", size(limits.memory), SAMPLING) },
+        Enforcement { hint, ..enforced("limits.memory", size(limits.memory), memory) },
         enforced("limits.memory_soft", size(limits.memory_soft), WARNING),
         enforced("limits.idle", time(limits.idle), SUPERVISOR),
         enforced("limits.lifetime", time(limits.lifetime), SUPERVISOR),
@@ -86,7 +88,13 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
         (false, true) => Some("the filter of system calls lets no socket be made for one"),
         (false, false) => landlock.then_some("Landlock, TCP alone"),
     };
-    let processes = namespaces.then_some("RLIMIT_NPROC in a namespace of users");
+    let counted = namespaces && (sandbox.privileges == Privileges::Dropped || sandbox.network == Network::None);
+    let processes = match (has("cgroups"), counted) {
+        (true, true) => Some("a control group; RLIMIT_NPROC in a namespace of users"),
+        (true, false) => Some("a control group"),
+        (false, true) => Some("RLIMIT_NPROC in a namespace of users"),
+        (false, false) => None,
+    };
     vec![
         wall("privileges", "dropped", sandbox.privileges == Privileges::Dropped, Some(privileges), ""),
         wall("files", "read_only", sandbox.files == Files::ReadOnly, landlock.then_some(LANDLOCK), "landlock"),
@@ -115,9 +123,8 @@ fn wall(key: &str, value: &str, is_wanted: bool, by: Option<&'static str>, mecha
 }
 
 fn processes_wall(sandbox: &Sandbox, by: Option<&'static str>) -> Enforcement {
-    let by = by.filter(|_| sandbox.privileges == Privileges::Dropped || sandbox.network == Network::None);
     let hint =
-        by.is_none().then(|| "counted only where a worker process has namespaces: see `user-namespaces`".to_owned());
+        by.is_none().then(|| "`cgroups` or `user-namespaces` would count them, and are not to be had here".to_owned());
     Enforcement { hint, by, what: "sandbox.processes".to_owned(), limit: Some(count(sandbox.processes)) }
 }
 

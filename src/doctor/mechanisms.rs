@@ -60,7 +60,7 @@ fn cgroups() -> Mechanism {
         format!("; controllers {}", groups.controllers.join(", "))
     };
     let memory = if groups.can_limit_memory { "can limit memory" } else { "cannot limit memory for this user" };
-    unused("cgroups", groups.can_limit_memory, format!("{memory}: {layout}{own}{controllers}"))
+    used("cgroups", groups.can_limit_memory, &format!("{memory}: {layout}{own}{controllers}"))
 }
 
 fn landlock() -> Mechanism {

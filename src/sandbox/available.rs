@@ -37,6 +37,42 @@ pub(crate) struct Cgroups {
     pub(crate) can_limit_memory: bool,
 }
 
+/// The groups that this process is in, where others may be made below.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hierarchies {
+    /// That which counts memory.
+    pub(crate) memory: Option<PathBuf>,
+    /// That which counts processes.
+    pub(crate) processes: Option<PathBuf>,
+    /// That of version 2, with controllers or without.
+    pub(crate) tree: Option<PathBuf>,
+    /// All three are one.
+    pub(crate) is_unified: bool,
+}
+
+/// The groups of this process, in whichever version its controllers are.
+pub(crate) fn hierarchies() -> Hierarchies {
+    let Cgroups { own, controllers, .. } = cgroups();
+    if controllers.iter().any(|controller| controller == "memory") {
+        return Hierarchies { memory: own.clone(), processes: own.clone(), tree: own, is_unified: true };
+    }
+    let (mounts, groups) = (read("/proc/self/mounts"), read("/proc/self/cgroup"));
+    let (mounts, groups) = (mounts.unwrap_or_default(), groups.unwrap_or_default());
+    let of = |controller| group_of_version_1(&mounts, &groups, controller);
+    Hierarchies { memory: of("memory"), processes: of("pids"), tree: own, is_unified: false }
+}
+
+/// The directory of the group that this process is in, as far as one controller of version 1 is concerned.
+fn group_of_version_1(mounts: &str, groups: &str, controller: &str) -> Option<PathBuf> {
+    let mount = mounted(mounts, "cgroup", controller)?;
+    let group = groups.lines().find_map(|line| {
+        let (_, rest) = line.split_once(':')?;
+        let (names, group) = rest.split_once(":/")?;
+        names.split(',').any(|name| name == controller).then_some(group)
+    })?;
+    Some(Path::new(mount).join(group))
+}
+
 /// The version of Landlock's interface; `None` where the kernel has none, or where it is switched off.
 pub(crate) fn landlock_abi() -> Option<u32> {
     /// Asks for the version, rather than for a ruleset.
@@ -102,9 +138,7 @@ pub(crate) fn cgroups() -> Cgroups {
     let controllers = own.as_ref().and_then(|own| fs::read_to_string(own.join("cgroup.controllers")).ok());
     let controllers: Vec<String> = controllers.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let is_writable = own.as_deref().is_some_and(may_write);
-    let own_memory =
-        mounted(&mounts, "cgroup", "memory").zip(groups.lines().find_map(|line| line.split_once(":memory:/")));
-    let by_v1 = own_memory.is_some_and(|(mount, (_, group))| may_write(&Path::new(mount).join(group)));
+    let by_v1 = group_of_version_1(&mounts, &groups, "memory").is_some_and(|group| may_write(&group));
     let by_v2 = is_writable && controllers.iter().any(|controller| controller == "memory");
     Cgroups { layout, own, is_writable, controllers, can_limit_memory: by_v1 || by_v2 }
 }

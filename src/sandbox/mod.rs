@@ -4,6 +4,7 @@
 pub(crate) mod available;
 pub(crate) mod descendants;
 mod files;
+pub(crate) mod groups;
 pub(crate) mod memory;
 mod namespaces;
 pub(crate) mod plan;

@@ -1,14 +1,15 @@
 //! What is put in place before a worker process runs any code, and in which order. The launcher carries it out in the worker
 //! process, which is single-threaded then.
 //!
-//! 1. Resource limits: they need nothing, and hold for all that comes.
-//! 2. Another user, where this one is root: whoever is root stays the owner of root's files, whatever else it has lost.
-//! 3. Namespaces: to make them takes what the next steps take away. The limit of processes follows, for it counts those of
+//! 1. Control groups: what is used from here on is counted. The host has made them, and only its user may join.
+//! 2. Resource limits: they need nothing, and hold for all that comes.
+//! 3. Another user, where this one is root: whoever is root stays the owner of root's files, whatever else it has lost.
+//! 4. Namespaces: to make them takes what the next steps take away. The limit of processes follows, for it counts those of
 //!    the user within the namespace, where before it would have counted all that the user has.
-//! 4. No new privileges: without it, an ordinary user may neither restrict itself nor filter.
-//! 5. Files, TCP and signals (Landlock), whose rules are made by opening files that may be out of reach afterwards.
-//! 6. Capabilities: within its namespace, the process has had all of them.
-//! 7. System calls, last: the filter forbids what the steps before it have used.
+//! 5. No new privileges: without it, an ordinary user may neither restrict itself nor filter.
+//! 6. Files, TCP and signals (Landlock), whose rules are made by opening files that may be out of reach afterwards.
+//! 7. Capabilities: within its namespace, the process has had all of them.
+//! 8. System calls, last: the filter forbids what the steps before it have used.
 //!
 //! A step that this machine does not offer is left out, unless the profile requires its mechanism. Any other error ends the
 //! start, with the name of the step.
@@ -16,11 +17,16 @@
 use oast_config::{ByteSize, Files, Mechanism, Network, Privileges, Sandbox, SystemCalls};
 use rustix::io::Errno;
 
-use super::{Rlimits, available, files, namespaces, privileges, rlimits, system_calls};
+use super::{
+    Rlimits, available, files,
+    groups::{self, Groups},
+    namespaces, privileges, rlimits, system_calls,
+};
 
 /// What is to be in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
+    pub(crate) groups: Groups,
     pub(crate) rlimits: Rlimits,
     pub(crate) processes: Option<u64>,
     pub(crate) privileges: Privileges,
@@ -48,6 +54,7 @@ pub(super) enum Taken {
 impl From<&Sandbox> for Plan {
     fn from(sandbox: &Sandbox) -> Self {
         Self {
+            groups: Groups::default(),
             rlimits: Rlimits {
                 open_files: sandbox.open_files,
                 file_size: sandbox.file_size.map(ByteSize::get),
@@ -68,6 +75,7 @@ impl From<&Sandbox> for Plan {
 impl Plan {
     /// Confines this process, which must be single-threaded, and all that it will start.
     pub(crate) fn carry_out(&self) -> Result<(), Failed> {
+        self.join_groups()?;
         rlimits::apply(&self.rlimits)?;
         if self.privileges == Privileges::Dropped {
             privileges::stop_being_root()?;
@@ -90,6 +98,16 @@ impl Plan {
     /// Mechanisms that the profile insists on, and that are not here.
     pub(crate) fn missing(&self) -> Vec<Mechanism> {
         self.require.iter().copied().filter(|mechanism| !is_here(*mechanism)).collect()
+    }
+
+    fn join_groups(&self) -> Result<(), Failed> {
+        let joined = match self.groups.join() {
+            Ok(()) if self.groups.memory.is_some() => Taken::Yes,
+            Ok(()) => Taken::NotHere(Errno::OPNOTSUPP),
+            // The host could not make them.
+            Err(error) => Taken::NotHere(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
+        };
+        self.insist(Mechanism::Cgroups, "join control groups", joined)
     }
 
     fn enter_namespaces(&self) -> Result<(), Failed> {
@@ -127,6 +145,7 @@ pub(crate) fn is_here(mechanism: Mechanism) -> bool {
         Mechanism::Subreaper => available::has_subreaper(),
         Mechanism::Children => available::lists_children(),
         Mechanism::Landlock => available::landlock_abi().is_some(),
+        Mechanism::Cgroups => groups::can_limit_memory(),
         Mechanism::Seccomp => available::has_seccomp(),
         Mechanism::UserNamespaces => available::user_namespaces_forbidden_by().is_none(),
     }

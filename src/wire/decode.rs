@@ -63,10 +63,11 @@ impl Message for FromLauncher {
         check_id(kind, id, false)?;
         let message = match kind {
             kind::BORN => body.get().map(|pid| Self::Born { pid }),
-            kind::ENDED => body.serde().map(|(status, peak_memory, cpu)| Self::Ended {
+            kind::ENDED => body.serde().map(|(status, peak_memory, cpu, out_of_memory)| Self::Ended {
                 status,
                 peak_memory,
                 cpu: Duration::from_micros(cpu),
+                out_of_memory,
             }),
             kind::FAILED => body.serde().map(|(step, errno, text)| Self::Failed { step, errno, text }),
             _ => return Err(WireError::Kind(kind)),

@@ -64,9 +64,9 @@ pub(super) fn from_worker(message: &FromWorker, outgoing: &mut Outgoing) -> Resu
 pub(super) fn from_launcher(message: &FromLauncher, outgoing: &mut Outgoing) -> Result<(), EncodeError> {
     match message {
         FromLauncher::Born { pid } => outgoing.frame(kind::BORN, 0, |body| body.put(pid)),
-        FromLauncher::Ended { status, peak_memory, cpu } => {
+        FromLauncher::Ended { status, peak_memory, cpu, out_of_memory } => {
             let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
-            outgoing.frame(kind::ENDED, 0, |body| body.serde(&(status, peak_memory, cpu)))
+            outgoing.frame(kind::ENDED, 0, |body| body.serde(&(status, peak_memory, cpu, out_of_memory)))
         }
         FromLauncher::Failed { step, errno, text } => {
             outgoing.frame(kind::FAILED, 0, |body| body.serde(&(step, errno, text)))

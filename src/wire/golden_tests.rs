@@ -11,8 +11,8 @@ use oast_actors::{
 use oast_config::ByteSize;
 
 use super::{
-    BuildId, Confinement, Decoder, FromLauncher, FromWorker, Hello, JavaScript, Launch, Message, Outgoing, Replied,
-    ResourceLimits, ToWorker,
+    BuildId, Confinement, Decoder, FromLauncher, FromWorker, Groups, Hello, JavaScript, Launch, Message, Outgoing,
+    Replied, ResourceLimits, ToWorker,
     round_trip_tests::{decode_all, take},
 };
 
@@ -71,8 +71,12 @@ fn every_frame_from_a_worker_has_its_golden_bytes() {
 
 #[test]
 fn every_frame_of_a_launcher_has_its_golden_bytes() {
-    let ended =
-        |status| FromLauncher::Ended { status, peak_memory: ByteSize::mib(3), cpu: Duration::from_micros(1500) };
+    let ended = |status| FromLauncher::Ended {
+        status,
+        peak_memory: ByteSize::mib(3),
+        cpu: Duration::from_micros(1500),
+        out_of_memory: 1,
+    };
     let failed = FromLauncher::Failed { step: "exec".into(), errno: 2, text: "no such file".into() };
     check(&[
         ("born", FromLauncher::Born { pid: 77 }),
@@ -88,6 +92,12 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         message_limit: 64 << 20,
         low_latency: true,
         limits: ResourceLimits { open_files: Some(64), file_size: None, data: Some(1 << 30), core: 0, stack: 8 << 20 },
+        groups: Groups {
+            memory: Some("/sys/fs/cgroup/memory/oast-1-0".to_owned()),
+            processes: None,
+            tree: Some("/sys/fs/cgroup/unified/oast-1-0".to_owned()),
+            is_unified: false,
+        },
         confinement: Confinement {
             privileges: true,
             files: true,

@@ -97,6 +97,8 @@ pub(crate) enum FromLauncher {
         peak_memory: ByteSize,
         /// CPU time of it and its children, in whole microseconds.
         cpu: Duration,
+        /// How often the kernel ended something in its control group for memory.
+        out_of_memory: u64,
     },
     /// The worker process could not be started.
     Failed {
@@ -156,6 +158,21 @@ pub(crate) struct Launch {
     pub(crate) javascript: JavaScript,
     /// What the launcher withholds before any code runs.
     pub(crate) confinement: Confinement,
+    /// The control groups that the worker process joins.
+    pub(crate) groups: Groups,
+}
+
+/// Directories of control groups. `None` where there is none of the kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Groups {
+    /// That which counts memory.
+    pub(crate) memory: Option<String>,
+    /// That which counts processes.
+    pub(crate) processes: Option<String>,
+    /// That in which all can be ended at once.
+    pub(crate) tree: Option<String>,
+    /// Whether they are of version 2, and one.
+    pub(crate) is_unified: bool,
 }
 
 /// What is withheld from a worker process.

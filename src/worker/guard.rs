@@ -15,7 +15,7 @@ use rustix::{
 
 use super::launcher::send_all;
 use crate::{
-    sandbox::descendants,
+    sandbox::{descendants, groups::Groups},
     wire::{FromLauncher, Message, Outgoing},
 };
 
@@ -29,11 +29,12 @@ const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 pub(super) struct Guard {
     worker: Pid,
     lifeline: UnixStream,
+    groups: Groups,
 }
 
 impl Guard {
-    pub(super) const fn new(worker: Pid, lifeline: UnixStream) -> Self {
-        Self { worker, lifeline }
+    pub(super) const fn new(worker: Pid, lifeline: UnixStream, groups: Groups) -> Self {
+        Self { worker, lifeline, groups }
     }
 
     /// Returns when the worker process and everything that it started is gone.
@@ -42,31 +43,37 @@ impl Guard {
         self.tell(&FromLauncher::Born { pid: self.worker.as_raw_nonzero().get().unsigned_abs() });
         let pidfd = rustix::process::pidfd_open(self.worker, PidfdFlags::empty()).ok();
         self.rehearse();
-        if self.host_is_gone_before(pidfd.as_ref()) {
+        if self.is_to_end(pidfd.as_ref()) {
             // Errors say that it is gone already.
             let _ = rustix::process::kill_process(self.worker, Signal::KILL);
         }
         let status = wait_for(self.worker);
+        self.groups.end_all();
         descendants::end_all();
         let (peak_memory, cpu) = usage();
-        self.tell(&FromLauncher::Ended { status, peak_memory, cpu });
+        // Read when all is gone, and before the group is.
+        let counted = self.groups.counted();
+        let peak_memory = counted.peak.filter(|_| counted.killed > 0).unwrap_or(peak_memory);
+        self.tell(&FromLauncher::Ended { status, peak_memory, cpu, out_of_memory: counted.killed });
+        self.groups.remove();
     }
 
-    /// Waits for the end of the worker process, or of the host: its end of the lifeline is closed then.
-    fn host_is_gone_before(&self, worker: Option<&OwnedFd>) -> bool {
+    /// Waits for the end of the worker process, or for what is to end it: the host is gone, which closes its end of the
+    /// lifeline; or the kernel has ended a part of it for its memory, and half of it is worth nothing.
+    fn is_to_end(&self, worker: Option<&OwnedFd>) -> bool {
+        let out_of_memory = self.groups.out_of_memory();
         loop {
             let mut watched = vec![PollFd::new(&self.lifeline, PollFlags::IN | PollFlags::RDHUP)];
+            watched.extend(out_of_memory.as_ref().map(|event| PollFd::new(event, PollFlags::IN)));
             watched.extend(worker.map(|worker| PollFd::new(worker, PollFlags::IN)));
             let timeout = worker.is_none().then_some(&LOOK_AGAIN);
             match rustix::event::poll(&mut watched, timeout) {
                 Ok(_) => {
-                    let worker_ended = match watched.get(1) {
-                        Some(worker) => !worker.revents().is_empty(),
-                        None => has_ended(self.worker),
-                    };
-                    let host_gone = !watched[0].revents().is_empty();
-                    if worker_ended || host_gone {
-                        return !worker_ended;
+                    let happened = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
+                    let others = watched.len() - usize::from(worker.is_some());
+                    let ended = if worker.is_some() { happened(others) } else { has_ended(self.worker) };
+                    if ended || (0..others).any(happened) {
+                        return !ended;
                     }
                 }
                 Err(rustix::io::Errno::INTR) => {}
@@ -80,7 +87,7 @@ impl Guard {
     fn rehearse(&self) {
         let (peak_memory, cpu) = usage();
         let _not_yet = has_ended(self.worker);
-        let ended = FromLauncher::Ended { status: ExitStatus::Code(0), peak_memory, cpu };
+        let ended = FromLauncher::Ended { status: ExitStatus::Code(0), peak_memory, cpu, out_of_memory: 0 };
         drop(std::hint::black_box(encoded(&ended)));
     }
 
@@ -166,7 +173,7 @@ mod tests {
     fn without_a_descriptor_for_a_process_its_end_is_noticed() {
         let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
         let (mut child, pid) = sleeper("0.05");
-        assert!(!Guard::new(pid, lifeline).host_is_gone_before(None));
+        assert!(!Guard::new(pid, lifeline, Groups::default()).is_to_end(None));
         assert!(matches!(child.try_wait(), Ok(Some(_))), "it had not ended");
         drop(host);
     }
@@ -176,7 +183,7 @@ mod tests {
         let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
         let (mut child, pid) = sleeper("10");
         drop(host);
-        assert!(Guard::new(pid, lifeline).host_is_gone_before(None));
+        assert!(Guard::new(pid, lifeline, Groups::default()).is_to_end(None));
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
     }

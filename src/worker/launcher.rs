@@ -21,7 +21,7 @@ use rustix::{
 
 use super::{guard::Guard, process};
 use crate::{
-    sandbox::{Plan, Rlimits},
+    sandbox::{Plan, Rlimits, groups::Groups},
     wire::{Decoder, FromLauncher, Launch, Message, Outgoing, ResourceLimits},
 };
 
@@ -79,7 +79,7 @@ fn launch() -> Result<(), Failure> {
         Side::Guard(worker) => {
             drop(channels);
             let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
-            Guard::new(worker, UnixStream::from(lifeline)).watch();
+            Guard::new(worker, UnixStream::from(lifeline), groups(&launch)).watch();
             Ok(())
         }
         Side::Worker => work(guard, &launch, channels).inspect_err(complain),
@@ -105,10 +105,13 @@ fn must_be_single_threaded() -> Result<(), Failure> {
 }
 
 /// The plan as the sandbox takes it: it knows no frames.
-fn plan(Launch { limits, confinement, .. }: &Launch) -> Plan {
+fn plan(launch: &Launch) -> Plan {
+    let Launch { limits, confinement, .. } = launch;
     let &ResourceLimits { open_files, file_size, data, core, stack } = limits;
+    let groups = groups(launch);
     let required = |mechanism: &Mechanism| confinement.require.iter().any(|name| name == mechanism.name());
     Plan {
+        groups,
         rlimits: Rlimits { open_files, file_size, data, core, stack },
         processes: confinement.processes,
         privileges: if confinement.privileges { Privileges::Dropped } else { Privileges::Kept },
@@ -116,6 +119,16 @@ fn plan(Launch { limits, confinement, .. }: &Launch) -> Plan {
         network: if confinement.network { Network::None } else { Network::Host },
         system_calls: if confinement.system_calls { SystemCalls::Filtered } else { SystemCalls::All },
         require: Mechanism::ALL.into_iter().filter(required).collect(),
+    }
+}
+
+fn groups(Launch { groups, .. }: &Launch) -> Groups {
+    let path = |path: &Option<String>| path.as_ref().map(std::path::PathBuf::from);
+    Groups {
+        memory: path(&groups.memory),
+        processes: path(&groups.processes),
+        tree: path(&groups.tree),
+        is_unified: groups.is_unified,
     }
 }
 

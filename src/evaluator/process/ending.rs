@@ -34,6 +34,7 @@ pub(super) struct Ended {
     status: ExitStatus,
     peak_memory: ByteSize,
     cpu: Duration,
+    out_of_memory: u64,
 }
 
 /// Waits until the worker process and everything that it started is gone.
@@ -74,6 +75,7 @@ pub(super) fn exit(link: &Link) -> Exit {
         start_failure: state.start_failure.take().or(complaint),
         last_begun: last_begun(link),
         peak_memory: ended.as_ref().map_or(ByteSize::default(), |ended| ended.peak_memory),
+        out_of_memory: ended.as_ref().map_or(0, |ended| ended.out_of_memory),
         cpu: ended.map_or(Duration::ZERO, |ended| ended.cpu),
         stderr,
     }
@@ -102,8 +104,8 @@ impl Link {
                 self.born(pid);
                 false
             }
-            FromLauncher::Ended { status, peak_memory, cpu } => {
-                self.state.borrow_mut().ended = Some(Ended { status, peak_memory, cpu });
+            FromLauncher::Ended { status, peak_memory, cpu, out_of_memory } => {
+                self.state.borrow_mut().ended = Some(Ended { status, peak_memory, cpu, out_of_memory });
                 true
             }
             FromLauncher::Failed { step, errno, text } => {

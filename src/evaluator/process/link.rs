@@ -32,13 +32,14 @@ use super::{
     ProcessSettings,
     attribution::Attribution,
     ending, output, reader,
-    spawner::{self, Launcher},
+    spawner::{self, Launcher, Start},
 };
 use crate::{
+    sandbox::groups::{self, Groups},
     spin::Spinner,
     wire::{
-        BuildId, Confinement, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Launch as WireLaunch, Message,
-        Outgoing, ResourceLimits, ToWorker, page,
+        BuildId, Confinement, Decoder, EncodeError, FromLauncher, FromWorker, Groups as WireGroups, Hello,
+        Launch as WireLaunch, Message, Outgoing, ResourceLimits, ToWorker, page,
     },
     worker::MARK,
 };
@@ -120,7 +121,10 @@ impl Link {
         for ours in [&control, &lifeline, &stdout, &stderr] {
             rustix::io::ioctl_fionbio(ours, true)?;
         }
-        send_launch(&lifeline, settings, launch, [&their_control, &page].map(OwnedFd::as_fd))?;
+        let group_limits = group_limits(launch);
+        let groups = Groups::named(group_limits);
+        let message = launch_message(settings, launch, &groups);
+        send_launch(&lifeline, &message, [&their_control, &page].map(OwnedFd::as_fd))?;
         let mut command = command(settings, launch);
         command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
         let link = Rc::new(Self {
@@ -138,14 +142,15 @@ impl Link {
             build: settings.build,
             abandoned: Notify::new(),
         });
-        drop(actix_rt::spawn(link.clone().live(command)));
+        let start = Start { command, groups, group_limits };
+        drop(actix_rt::spawn(link.clone().live(start)));
         Ok(link)
     }
 
     /// From the start of the process to its end. Nothing is left of it when this is over, or dropped.
-    async fn live(self: Rc<Self>, command: Command) {
+    async fn live(self: Rc<Self>, start: Start) {
         let live = async {
-            match spawner::start(command).await {
+            match spawner::start(start).await {
                 Ok(launcher) => drop(self.launcher.replace(Some(launcher))),
                 Err(error) => return self.fail_to_start(&error.to_string()),
             }
@@ -395,24 +400,7 @@ fn make_page() -> Result<OwnedFd> {
 }
 
 /// The launch is in the socket before the process exists: it need not be waited for.
-fn send_launch(
-    lifeline: &OwnedFd,
-    settings: &ProcessSettings,
-    launch: &Launch,
-    descriptors: [BorrowedFd<'_>; 2],
-) -> Result<()> {
-    let limits = &launch.profile.limits;
-    let message = WireLaunch {
-        worker: launch.worker.clone(),
-        epoch: launch.epoch,
-        runtime: settings.runtime.clone(),
-        build: settings.build,
-        message_limit: limits.message.get(),
-        low_latency: launch.profile.latency == Latency::Low,
-        limits: resource_limits(&launch.profile.sandbox),
-        javascript: settings.javascript.clone(),
-        confinement: confinement(&launch.profile.sandbox),
-    };
+fn send_launch(lifeline: &OwnedFd, message: &WireLaunch, descriptors: [BorrowedFd<'_>; 2]) -> Result<()> {
     let mut outgoing = Outgoing::new(ByteSize::kib(64));
     message.encode(&mut outgoing).map_err(std::io::Error::other)?;
     let mut slices = [IoSlice::new(&[]); 4];
@@ -422,6 +410,34 @@ fn send_launch(
     rights.push(SendAncillaryMessage::ScmRights(&descriptors));
     rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
     Ok(())
+}
+
+fn launch_message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
+    let limits = &launch.profile.limits;
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    WireLaunch {
+        worker: launch.worker.clone(),
+        epoch: launch.epoch,
+        runtime: settings.runtime.clone(),
+        build: settings.build,
+        message_limit: limits.message.get(),
+        low_latency: launch.profile.latency == Latency::Low,
+        limits: resource_limits(&launch.profile.sandbox),
+        javascript: settings.javascript.clone(),
+        confinement: confinement(&launch.profile.sandbox),
+        groups: WireGroups {
+            memory: path(&groups.memory),
+            processes: path(&groups.processes),
+            tree: path(&groups.tree),
+            is_unified: groups.is_unified,
+        },
+    }
+}
+
+/// What all that a worker process starts is held to together.
+fn group_limits(launch: &Launch) -> groups::Limits {
+    let profile = &launch.profile;
+    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes: profile.sandbox.processes }
 }
 
 fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {

@@ -64,7 +64,7 @@ mod tests {
     #[test]
     fn people_are_told_what_enforces_what() {
         let text = render(&report(&Config::default()), Style::Plain);
-        for line in ["  limits.memory        2GiB           sampling", "  sandbox.files        not limited\n    hint: "]
+        for line in ["  limits.wall_time     10m            a timer", "  sandbox.files        not limited\n    hint: "]
         {
             assert!(text.contains(line), "{line}\n{text}");
         }

@@ -1,0 +1,255 @@
+//! Control groups (`cgroups(7)`): they count the memory of all that a worker process starts, whatever kind of memory it is,
+//! and end all of it at once. The host makes them, the worker process joins them before it does anything else, and its guard
+//! reads what they counted.
+//!
+//! | this machine has | memory and processes | ending all |
+//! |---|---|---|
+//! | version 2 with controllers | one group | `cgroup.kill` |
+//! | version 1, and version 2 without controllers | a group in each hierarchy | `cgroup.kill` in version 2 |
+//! | version 1 | a group in each hierarchy | what descends from the guard is looked for |
+//! | none that this user may write to | sampling | what descends from the guard is looked for |
+
+use std::{
+    fs, io,
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use oast_config::ByteSize;
+use rustix::{
+    event::{EventfdFlags, PollFd, PollFlags, Timespec},
+    fs::{Access, access},
+};
+
+use super::available::{self, Hierarchies};
+
+/// How long the kernel may take to end a group.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the groups of one worker process hold it to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    pub(crate) memory: Option<u64>,
+    pub(crate) processes: Option<u64>,
+}
+
+/// The groups of one worker process. They are directories; that one is named here does not mean that it exists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Groups {
+    pub(crate) memory: Option<PathBuf>,
+    pub(crate) processes: Option<PathBuf>,
+    /// Ends everything in it at once.
+    pub(crate) tree: Option<PathBuf>,
+    /// All three are one, in version 2.
+    pub(crate) is_unified: bool,
+}
+
+/// What a group of memory counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// How often the kernel ended a process of the group, because the group was at its limit.
+    pub(crate) killed: u64,
+    /// The most memory that the group had.
+    pub(crate) peak: Option<ByteSize>,
+}
+
+impl Groups {
+    /// Names new ones, of those that this machine has and that are of use for the limits.
+    pub(crate) fn named(limits: Limits) -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let hierarchies = hierarchies();
+        let number = LAST.fetch_add(1, Ordering::Relaxed);
+        let name = format!("oast-{}-{number}", rustix::process::getpid().as_raw_nonzero());
+        let below = |parent: &Option<PathBuf>| parent.as_ref().map(|parent| parent.join(&name));
+        Self {
+            memory: limits.memory.and_then(|_| below(&hierarchies.memory)),
+            processes: limits.processes.and_then(|_| below(&hierarchies.processes)),
+            tree: (limits != Limits::default()).then(|| below(&hierarchies.tree)).flatten(),
+            is_unified: hierarchies.is_unified,
+        }
+    }
+
+    /// Makes them. What fails is noticed by whoever joins.
+    pub(crate) fn make(&self, limits: Limits) {
+        for group in self.all() {
+            drop(fs::create_dir(group));
+        }
+        if let (Some(group), Some(limit)) = (&self.memory, limits.memory) {
+            drop(self.limit_memory(group, limit));
+        }
+        if let (Some(group), Some(limit)) = (&self.processes, limits.processes) {
+            drop(write(group, "pids.max", limit));
+        }
+    }
+
+    fn limit_memory(&self, group: &Path, limit: u64) -> io::Result<()> {
+        if self.is_unified {
+            // All of it or none: half a worker process is none.
+            write(group, "memory.oom.group", 1)?;
+            // A machine without swap has no such file.
+            drop(write(group, "memory.swap.max", 0));
+            return write(group, "memory.max", limit);
+        }
+        write(group, "memory.limit_in_bytes", limit)?;
+        // With swap. Where swap is not counted, there is no such file.
+        drop(write(group, "memory.memsw.limit_in_bytes", limit));
+        Ok(())
+    }
+
+    /// Puts this process, and all that it will start, into them.
+    pub(crate) fn join(&self) -> io::Result<()> {
+        self.all().try_for_each(|group| write(group, "cgroup.procs", 0))
+    }
+
+    /// What was counted so far.
+    pub(crate) fn counted(&self) -> Counted {
+        let Some(group) = &self.memory else { return Counted::default() };
+        let (events, peak) = if self.is_unified {
+            ("memory.events", "memory.peak")
+        } else {
+            ("memory.oom_control", "memory.max_usage_in_bytes")
+        };
+        let events = fs::read_to_string(group.join(events)).unwrap_or_default();
+        let killed = events.lines().find_map(|line| line.strip_prefix("oom_kill ")?.trim().parse().ok());
+        let peak = fs::read_to_string(group.join(peak)).ok().and_then(|peak| peak.trim().parse().ok());
+        Counted { killed: killed.unwrap_or(0), peak: peak.map(ByteSize) }
+    }
+
+    /// Becomes readable when the kernel has ended a process for its memory, and left others. `None` where it leaves none.
+    pub(crate) fn out_of_memory(&self) -> Option<OwnedFd> {
+        let group = self.memory.as_ref().filter(|_| !self.is_unified)?;
+        let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).ok()?;
+        let control = fs::File::open(group.join("memory.oom_control")).ok()?;
+        let numbers = [event.as_fd(), control.as_fd()].map(|fd| std::os::fd::AsRawFd::as_raw_fd(&fd).to_string());
+        fs::write(group.join("cgroup.event_control"), numbers.join(" ")).ok()?;
+        Some(event)
+    }
+
+    /// Ends everything that is in them, and waits until it has ended; for a time.
+    pub(crate) fn end_all(&self) {
+        let Some(tree) = &self.tree else { return };
+        let since = Instant::now();
+        let Ok(events) = fs::File::open(tree.join("cgroup.events")) else { return };
+        while is_populated(tree) && write(tree, "cgroup.kill", 1).is_ok() && since.elapsed() < PATIENCE {
+            let mut watched = [PollFd::new(&events, PollFlags::PRI)];
+            let soon = Timespec { tv_sec: 0, tv_nsec: 1_000_000 };
+            // An error says that it was interrupted.
+            let _ = rustix::event::poll(&mut watched, Some(&soon));
+        }
+    }
+
+    /// Removes those in which nothing is left, and those that a host within has made below them and left.
+    pub(crate) fn remove(&self) {
+        self.all().for_each(|group| remove(group));
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        let apart = [&self.processes, &self.tree].into_iter().filter(|_| !self.is_unified || self.memory.is_none());
+        let first = self.memory.iter();
+        // In version 2 they are one and the same.
+        first.chain(apart.flatten().take(if self.is_unified { 1 } else { usize::MAX }))
+    }
+}
+
+fn write(group: &Path, file: &str, number: u64) -> io::Result<()> {
+    fs::write(group.join(file), number.to_string())
+}
+
+/// A group has files, which are the kernel's and go with it, and groups below it, which do not.
+fn remove(group: &Path) {
+    for entry in fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path());
+        }
+    }
+    // An error says that something is left in it, or that it is gone already.
+    drop(fs::remove_dir(group));
+}
+
+fn is_populated(tree: &Path) -> bool {
+    fs::read_to_string(tree.join("cgroup.events")).is_ok_and(|events| events.lines().any(|line| line == "populated 1"))
+}
+
+/// Whether groups that hold memory can be made here.
+pub(crate) fn can_limit_memory() -> bool {
+    hierarchies().memory.is_some()
+}
+
+/// Where groups can be made, found once.
+fn hierarchies() -> &'static Hierarchies {
+    static HIERARCHIES: OnceLock<Hierarchies> = OnceLock::new();
+    HIERARCHIES.get_or_init(|| {
+        let mut found = available::hierarchies();
+        if found.is_unified && !found.memory.as_deref().is_some_and(hand_down) {
+            found = Hierarchies::default();
+        }
+        for parent in [&mut found.memory, &mut found.processes, &mut found.tree] {
+            parent.take_if(|parent| access(&**parent, Access::WRITE_OK).is_err());
+        }
+        found
+    })
+}
+
+/// Lets groups below one have its controllers, in version 2. A group that does has no processes of its own, so this process
+/// moves into one below it.
+fn hand_down(group: &Path) -> bool {
+    let controllers = || fs::write(group.join("cgroup.subtree_control"), "+memory +pids").is_ok();
+    if controllers() {
+        return true;
+    }
+    let own = group.join("oast-host");
+    // It may be there from a program before.
+    drop(fs::create_dir(&own));
+    write(&own, "cgroup.procs", 0).is_ok() && controllers()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(name: &str) -> (PathBuf, Groups) {
+        let path = std::env::temp_dir().join(format!("oast-groups-{}-{name}", std::process::id()));
+        fs::create_dir_all(&path).unwrap();
+        let groups = Groups { memory: Some(path.clone()), processes: None, tree: None, is_unified: name == "v2" };
+        (path, groups)
+    }
+
+    #[test]
+    fn what_both_versions_counted_is_read() {
+        let (path, groups) = group("v1");
+        fs::write(path.join("memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n").unwrap();
+        fs::write(path.join("memory.max_usage_in_bytes"), "4096\n").unwrap();
+        assert_eq!(groups.counted(), Counted { killed: 3, peak: Some(ByteSize(4096)) });
+        fs::remove_dir_all(path).unwrap();
+        let (path, groups) = group("v2");
+        fs::write(path.join("memory.events"), "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 1\n").unwrap();
+        fs::write(path.join("memory.peak"), "8192\n").unwrap();
+        assert_eq!(groups.counted(), Counted { killed: 1, peak: Some(ByteSize(8192)) });
+        fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn each_directory_is_made_and_removed_once() {
+        let path = PathBuf::from("/a");
+        let unified = Groups {
+            memory: Some(path.clone()),
+            processes: Some(path.clone()),
+            tree: Some(path.clone()),
+            is_unified: true,
+        };
+        assert_eq!(unified.all().count(), 1);
+        assert_eq!(Groups { memory: None, ..unified.clone() }.all().count(), 1);
+        assert_eq!(Groups { is_unified: false, ..unified }.all().count(), 3);
+        assert_eq!(Groups::default().all().count(), 0);
+    }
+
+    #[test]
+    fn without_limits_there_are_no_groups() {
+        assert_eq!(Groups::named(Limits::default()).all().count(), 0);
+    }
+}
