@@ -1,9 +1,11 @@
 //! What this machine offers, and which limits are therefore enforced how. Says what this version of Oast does, not what
 //! it could do: what no mechanism holds is told as not enforced.
 
+mod attack;
 mod enforcement;
 mod mechanisms;
 
+pub use attack::{Attempt, attack};
 use serde::Serialize;
 
 use crate::config::{ByteSize, Config};

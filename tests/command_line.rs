@@ -39,6 +39,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         the_configuration_says_where_it_came_from,
         the_schema_is_json,
         the_doctor_tells_what_is_not_enforced,
+        the_doctor_shows_what_is_held,
         completions_and_manual_pages_are_there,
     ]
 }
@@ -355,6 +356,21 @@ async fn the_configuration_says_where_it_came_from() {
 async fn the_schema_is_json() {
     let schema: Value = serde_json::from_str(&run(&["config", "--schema"]).stdout).unwrap();
     assert!(schema["properties"]["profiles"].is_object());
+}
+
+async fn the_doctor_shows_what_is_held() {
+    let report: Value = serde_json::from_str(&run(&["doctor", "--json"]).stdout).unwrap();
+    let all = report["mechanisms"].as_array().unwrap();
+    let missing: Vec<_> = all.iter().filter(|mechanism| mechanism["is_available"] == false).collect();
+    let ended = run(&["doctor", "--attack", "--json"]);
+    let attempts: Value = serde_json::from_str(&ended.stdout).unwrap();
+    for attempt in attempts.as_array().unwrap() {
+        assert_eq!(attempt["left_behind"], 0, "{attempt}");
+        // With everything in place, everything is held.
+        assert!(attempt["is_held"] == true || !missing.is_empty(), "{attempt}");
+    }
+    let all_held = attempts.as_array().unwrap().iter().all(|attempt| attempt["is_held"] == true);
+    assert_eq!(ended.code, Some(i32::from(!all_held)));
 }
 
 async fn the_doctor_tells_what_is_not_enforced() {

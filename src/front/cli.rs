@@ -63,7 +63,7 @@ fn dispatch(arguments: Arguments) -> Result<Ending, Failure> {
         Command::Run(run) => run::run(global, run),
         Command::Repl => repl::repl(global),
         Command::Config(what) => config::config(global, what),
-        Command::Doctor => doctor::doctor(global),
+        Command::Doctor(what) => doctor::doctor(global, &what),
         Command::Completions { shell } => completions::completions(shell),
         Command::Man { command } => man::man(command.as_deref()),
     }

@@ -94,7 +94,7 @@ pub(super) enum Command {
     /// Print the configuration that is in force, and where each value came from
     Config(Config),
     /// Tell what this machine offers, and which limits are therefore enforced how
-    Doctor,
+    Doctor(Doctor),
     /// Print the completions of a shell
     Completions {
         /// For which shell
@@ -105,6 +105,16 @@ pub(super) enum Command {
         /// The command
         command: Option<String>,
     },
+}
+
+/// `oast doctor`.
+#[derive(Args, Debug)]
+pub(super) struct Doctor {
+    /// See what the profile `untrusted` holds: carry out attacks that do no harm, in worker processes of it
+    ///
+    /// The exit code is 1 when one of them got through, or left a process behind.
+    #[arg(long)]
+    pub(super) attack: bool,
 }
 
 /// `oast eval`.

@@ -1,18 +1,47 @@
 //! `oast doctor`.
 
-use super::{answer, arguments::Global, ending::Ending, failure::Failure, settings, style::Style};
-use crate::doctor::{Enforcement, Machine, Mechanism, Report, ResourceLimit, report};
+use serde::Serialize;
 
-/// Tells what this machine offers, and what is therefore enforced how.
-pub(super) fn doctor(global: &Global) -> Result<Ending, Failure> {
-    let report = report(settings::load(global)?.config());
+use super::{
+    answer,
+    arguments::{Doctor, Global},
+    ending::Ending,
+    failure::Failure,
+    settings,
+    style::Style,
+};
+use crate::doctor::{Attempt, Enforcement, Machine, Mechanism, Report, ResourceLimit, attack, report};
+
+/// Tells what this machine offers, and what is therefore enforced how; or what it holds when it is put to the test.
+pub(super) fn doctor(global: &Global, what: &Doctor) -> Result<Ending, Failure> {
+    let config = settings::load(global)?.config().clone();
+    if !what.attack {
+        return tell(global, &report(&config), render);
+    }
+    let attempts = attack(config).map_err(|error| Failure::new(Ending::Refused, error.to_string()))?;
+    tell(global, &attempts, |attempts, style| attempts.iter().map(|attempt| attempted(attempt, style)).collect())?;
+    let all_held = attempts.iter().all(|attempt| attempt.is_held && attempt.left_behind == 0);
+    Ok(if all_held { Ending::Done } else { Ending::Raised })
+}
+
+fn tell<T: Serialize>(global: &Global, what: &T, render: impl Fn(&T, Style) -> String) -> Result<Ending, Failure> {
     let text = if global.json {
-        let json = serde_json::to_string_pretty(&report);
+        let json = serde_json::to_string_pretty(what);
         json.map_err(|error| Failure::new(Ending::Internal, error.to_string()))? + "\n"
     } else {
-        render(&report, Style::for_stdout(global.color))
+        render(what, Style::for_stdout(global.color))
     };
     answer(text.as_bytes())
+}
+
+fn attempted(attempt: &Attempt, style: Style) -> String {
+    let Attempt { what, told, is_held, left_behind, .. } = attempt;
+    let verdict = if *is_held { "held".to_owned() } else { style.bold("NOT HELD") };
+    let left = match left_behind {
+        0 => String::new(),
+        count => format!("; {count} processes are left"),
+    };
+    format!("  {what:<42} {verdict:<9} {told}{left}\n")
 }
 
 fn render(report: &Report, style: Style) -> String {
