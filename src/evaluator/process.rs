@@ -3,6 +3,7 @@
 
 mod attribution;
 mod ending;
+mod launch;
 mod link;
 mod output;
 mod reader;

@@ -5,20 +5,19 @@
 use std::{
     cell::{Cell, RefCell},
     collections::VecDeque,
-    io::{IoSlice, Result},
-    mem::MaybeUninit,
+    io::Result,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    process::{Command, Stdio},
+    process::Stdio,
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use oast_actors::{ChannelMessage, EvalId, Events, Force, Launch, Request};
-use oast_config::{ByteSize, Files, Latency, Network, Privileges, Sandbox, SystemCalls};
+use oast_config::ByteSize;
 use rustix::{
     fs::{MemfdFlags, SealFlags},
     io::Errno,
-    net::{AddressFamily, SendAncillaryBuffer, SendAncillaryMessage, SendFlags, SocketFlags, SocketType},
+    net::{AddressFamily, SendAncillaryBuffer, SendFlags, SocketFlags, SocketType},
     pipe::PipeFlags,
     process::{Pid, Signal},
 };
@@ -31,17 +30,12 @@ use tokio::{
 use super::{
     ProcessSettings,
     attribution::Attribution,
-    ending, output, reader,
+    ending, launch, output, reader,
     spawner::{self, Launcher, Start},
 };
 use crate::{
-    sandbox::groups::{self, Groups},
     spin::Spinner,
-    wire::{
-        BuildId, Confinement, Decoder, EncodeError, FromLauncher, FromWorker, Groups as WireGroups, Hello,
-        Launch as WireLaunch, Message, Outgoing, ResourceLimits, ToWorker, page,
-    },
-    worker::MARK,
+    wire::{BuildId, Decoder, EncodeError, FromLauncher, FromWorker, Hello, Message, Outgoing, ToWorker, page},
 };
 
 /// Everything that ties the host to one worker process.
@@ -121,12 +115,8 @@ impl Link {
         for ours in [&control, &lifeline, &stdout, &stderr] {
             rustix::io::ioctl_fionbio(ours, true)?;
         }
-        let group_limits = group_limits(launch);
-        let groups = Groups::named(group_limits);
-        let message = launch_message(settings, launch, &groups);
-        send_launch(&lifeline, &message, [&their_control, &page].map(OwnedFd::as_fd))?;
-        let mut command = command(settings, launch);
-        command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
+        let mut start = launch::send(settings, launch, &lifeline, [&their_control, &page].map(OwnedFd::as_fd))?;
+        start.command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
         let link = Rc::new(Self {
             events,
             control: watched(control, Interest::READABLE)?,
@@ -142,7 +132,6 @@ impl Link {
             build: settings.build,
             abandoned: Notify::new(),
         });
-        let start = Start { command, groups, group_limits };
         drop(actix_rt::spawn(link.clone().live(start)));
         Ok(link)
     }
@@ -397,82 +386,4 @@ fn make_page() -> Result<OwnedFd> {
     rustix::fs::ftruncate(&page, page::SIZE as u64)?;
     rustix::fs::fcntl_add_seals(&page, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
     Ok(page)
-}
-
-/// The launch is in the socket before the process exists: it need not be waited for.
-fn send_launch(lifeline: &OwnedFd, message: &WireLaunch, descriptors: [BorrowedFd<'_>; 2]) -> Result<()> {
-    let mut outgoing = Outgoing::new(ByteSize::kib(64));
-    message.encode(&mut outgoing).map_err(std::io::Error::other)?;
-    let mut slices = [IoSlice::new(&[]); 4];
-    let count = outgoing.slices(&mut slices);
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut rights = SendAncillaryBuffer::new(&mut space);
-    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
-    rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
-    Ok(())
-}
-
-fn launch_message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
-    let limits = &launch.profile.limits;
-    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-    WireLaunch {
-        worker: launch.worker.clone(),
-        epoch: launch.epoch,
-        runtime: settings.runtime.clone(),
-        build: settings.build,
-        message_limit: limits.message.get(),
-        low_latency: launch.profile.latency == Latency::Low,
-        limits: resource_limits(&launch.profile.sandbox),
-        javascript: settings.javascript.clone(),
-        confinement: confinement(&launch.profile.sandbox),
-        groups: WireGroups {
-            memory: path(&groups.memory),
-            processes: path(&groups.processes),
-            tree: path(&groups.tree),
-            is_unified: groups.is_unified,
-        },
-    }
-}
-
-/// What all that a worker process starts is held to together.
-fn group_limits(launch: &Launch) -> groups::Limits {
-    let profile = &launch.profile;
-    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes: profile.sandbox.processes }
-}
-
-fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
-    ResourceLimits {
-        open_files: sandbox.open_files,
-        file_size: sandbox.file_size.map(ByteSize::get),
-        data: sandbox.data.map(ByteSize::get),
-        core: sandbox.core.get(),
-        stack: sandbox.stack.get(),
-    }
-}
-
-fn confinement(sandbox: &Sandbox) -> Confinement {
-    Confinement {
-        privileges: sandbox.privileges == Privileges::Dropped,
-        files: sandbox.files == Files::ReadOnly,
-        network: sandbox.network == Network::None,
-        system_calls: sandbox.system_calls == SystemCalls::Filtered,
-        processes: sandbox.processes,
-        require: sandbox.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
-    }
-}
-
-/// Nothing is inherited but what the profile names. No hook runs between fork and exec, so that `vfork` serves.
-fn command(settings: &ProcessSettings, launch: &Launch) -> Command {
-    use std::os::unix::process::CommandExt;
-    let program = settings.program.as_deref().unwrap_or(std::path::Path::new("/proc/self/exe"));
-    let mut command = Command::new(program);
-    command.arg0(format!("oast-worker {}", launch.worker)).env_clear().process_group(0);
-    let inherited = launch.profile.sandbox.environment.iter();
-    command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
-    command.env(MARK, "1");
-    if let Some(directory) = &settings.directory {
-        command.current_dir(directory);
-    }
-    command
 }

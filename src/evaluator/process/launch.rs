@@ -1,0 +1,109 @@
+//! What a launcher is started with: its command line, and the message that says what to become. The start itself is
+//! [`spawner`](super::spawner)'s, the other end of the message `src/worker/launcher.rs`.
+
+use std::{
+    io::{IoSlice, Result},
+    mem::MaybeUninit,
+    os::fd::{BorrowedFd, OwnedFd},
+    process::Command,
+};
+
+use oast_actors::Launch;
+use oast_config::{ByteSize, Files, Latency, Network, Privileges, Sandbox, SystemCalls};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
+
+use super::{ProcessSettings, spawner::Start};
+use crate::{
+    sandbox::groups::{self, Groups},
+    wire::{Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits},
+    worker::MARK,
+};
+
+/// A launch has few bytes.
+const LIMIT: ByteSize = ByteSize::kib(64);
+
+/// Sends the launch, with the descriptors that the process is to have, and says what to start then. It is in the socket
+/// before the process exists: it need not be waited for.
+pub(super) fn send(
+    settings: &ProcessSettings,
+    launch: &Launch,
+    lifeline: &OwnedFd,
+    descriptors: [BorrowedFd<'_>; 2],
+) -> Result<Start> {
+    let group_limits = group_limits(launch);
+    let groups = Groups::named(group_limits);
+    let mut outgoing = Outgoing::new(LIMIT);
+    message(settings, launch, &groups).encode(&mut outgoing).map_err(std::io::Error::other)?;
+    let mut slices = [IoSlice::new(&[]); 4];
+    let count = outgoing.slices(&mut slices);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
+    rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
+    Ok(Start { command: command(settings, launch), groups, group_limits })
+}
+
+fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
+    let limits = &launch.profile.limits;
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    WireLaunch {
+        worker: launch.worker.clone(),
+        epoch: launch.epoch,
+        runtime: settings.runtime.clone(),
+        build: settings.build,
+        message_limit: limits.message.get(),
+        low_latency: launch.profile.latency == Latency::Low,
+        limits: resource_limits(&launch.profile.sandbox),
+        javascript: settings.javascript.clone(),
+        confinement: confinement(&launch.profile.sandbox),
+        groups: WireGroups {
+            memory: path(&groups.memory),
+            processes: path(&groups.processes),
+            tree: path(&groups.tree),
+            is_unified: groups.is_unified,
+        },
+    }
+}
+
+/// What all that a worker process starts is held to together.
+fn group_limits(launch: &Launch) -> groups::Limits {
+    let profile = &launch.profile;
+    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes: profile.sandbox.processes }
+}
+
+fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
+    ResourceLimits {
+        open_files: sandbox.open_files,
+        file_size: sandbox.file_size.map(ByteSize::get),
+        data: sandbox.data.map(ByteSize::get),
+        core: sandbox.core.get(),
+        stack: sandbox.stack.get(),
+    }
+}
+
+fn confinement(sandbox: &Sandbox) -> Confinement {
+    Confinement {
+        privileges: sandbox.privileges == Privileges::Dropped,
+        files: sandbox.files == Files::ReadOnly,
+        network: sandbox.network == Network::None,
+        system_calls: sandbox.system_calls == SystemCalls::Filtered,
+        processes: sandbox.processes,
+        require: sandbox.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
+    }
+}
+
+/// Nothing is inherited but what the profile names. No hook runs between fork and exec, so that `vfork` serves.
+fn command(settings: &ProcessSettings, launch: &Launch) -> Command {
+    use std::os::unix::process::CommandExt;
+    let program = settings.program.as_deref().unwrap_or(std::path::Path::new("/proc/self/exe"));
+    let mut command = Command::new(program);
+    command.arg0(format!("oast-worker {}", launch.worker)).env_clear().process_group(0);
+    let inherited = launch.profile.sandbox.environment.iter();
+    command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));
+    command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
+    command.env(MARK, "1");
+    if let Some(directory) = &settings.directory {
+        command.current_dir(directory);
+    }
+    command
+}
