@@ -100,8 +100,11 @@ async fn strangers_reach_no_network() {
     assert!(returned::<Option<i32>>(call(&worker, trespass::connect, (port,)).await).is_some(), "TCP");
     let port = udp.local_addr().unwrap().port();
     assert!(returned::<Option<i32>>(call(&worker, trespass::send, (port,)).await).is_some(), "UDP");
-    needs("user-namespaces");
     assert!(returned::<Option<i32>>(call(&worker, trespass::connect_abstract, (name,)).await).is_some(), "abstract");
+    let scratch = Scratch::new();
+    let path = scratch.file("socket");
+    let _listener = UnixListener::bind(&path).unwrap();
+    assert_eq!(returned::<Option<i32>>(call(&worker, trespass::connect_by_path, (path,)).await), Some(libc::EPERM));
     done(worker).await;
 }
 
@@ -133,6 +136,8 @@ async fn strangers_gain_nothing() {
         call(&worker, trespass::set_the_clock, ()),
         call(&worker, trespass::raise_a_limit, ()),
     ];
+    let second: Option<i32> = returned(call(&worker, trespass::use_a_second_number, ()).await);
+    assert_eq!(second, Some(libc::ENOSYS));
     for one in forbidden {
         assert_eq!(returned::<Option<i32>>(one.await), Some(libc::EPERM));
     }

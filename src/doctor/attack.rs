@@ -7,6 +7,7 @@
 use std::{
     fs, io,
     net::{TcpListener, TcpStream, UdpSocket},
+    os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -41,8 +42,10 @@ pub struct Attempt {
 /// What the attacks aim at.
 struct Bait {
     secret: PathBuf,
+    socket: PathBuf,
     tcp: TcpListener,
     udp: UdpSocket,
+    _service: UnixListener,
 }
 
 /// What a function says that tried something: `Ok` when it got through, otherwise the number of the error.
@@ -50,12 +53,13 @@ type Tried = Result<(), i32>;
 
 type Attack = (&'static str, fn(&BlockingWorker, &Bait) -> Result<Tried, CallError>);
 
-const ATTACKS: [Attack; 13] = [
+const ATTACKS: [Attack; 14] = [
     ("read a secret of its host", |worker, bait| worker.call(read, (text(&bait.secret),))),
     ("read the environment of its host", |worker, _| worker.call(read, (format!("/proc/{}/environ", pid()),))),
     ("write where everybody may write", |worker, _| worker.call(fill, (text(&std::env::temp_dir()),))),
     ("reach a server of this machine by TCP", |worker, bait| worker.call(connect, (port(bait.tcp.local_addr()),))),
     ("reach a server of this machine by UDP", |worker, bait| worker.call(send, (port(bait.udp.local_addr()),))),
+    ("reach a service of this machine by its file", |worker, bait| worker.call(connect_by_path, (text(&bait.socket),))),
     ("signal its host", |worker, _| worker.call(signal, (pid(),))),
     ("be root", |worker, _| worker.call(be_root, ())),
     ("raise a limit of its own", |worker, _| worker.call(raise_limit, ())),
@@ -130,7 +134,15 @@ impl Bait {
     fn lay() -> io::Result<Self> {
         let secret = std::env::temp_dir().join(format!("oast-secret-{}", pid()));
         fs::write(&secret, "secret")?;
-        Ok(Self { secret, tcp: TcpListener::bind("127.0.0.1:0")?, udp: UdpSocket::bind("127.0.0.1:0")? })
+        let socket = std::env::temp_dir().join(format!("oast-service-{}", pid()));
+        let _service = UnixListener::bind(&socket)?;
+        Ok(Self {
+            secret,
+            socket,
+            tcp: TcpListener::bind("127.0.0.1:0")?,
+            udp: UdpSocket::bind("127.0.0.1:0")?,
+            _service,
+        })
     }
 }
 
@@ -138,6 +150,7 @@ impl Drop for Bait {
     fn drop(&mut self) {
         // Somebody else may have tidied up.
         drop(fs::remove_file(&self.secret));
+        drop(fs::remove_file(&self.socket));
     }
 }
 
@@ -171,6 +184,10 @@ fn fill(directory: String) -> Tried {
 
 fn connect(port: u16) -> Tried {
     tried(TcpStream::connect(("127.0.0.1", port)))
+}
+
+fn connect_by_path(path: String) -> Tried {
+    tried(UnixStream::connect(path))
 }
 
 fn send(port: u16) -> Tried {

@@ -7,7 +7,7 @@ use oast_config::{Network, SystemCalls};
 use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare, SeccompCondition as Condition,
-    SeccompFilter, SeccompRule as Rule,
+    SeccompFilter, SeccompRule as Rule, sock_filter,
 };
 
 use super::plan::{Failed, Taken};
@@ -63,6 +63,8 @@ const FORBIDDEN: &[Forbidden] = &[
     (libc::SYS_adjtimex, "clocks are the machine's"),
     (libc::SYS_personality, "switches protections off"),
     #[cfg(target_arch = "x86_64")]
+    (libc::SYS_modify_ldt, "changes how addresses are found, for programs of another age"),
+    #[cfg(target_arch = "x86_64")]
     (libc::SYS_iopl, "reaches the hardware"),
     #[cfg(target_arch = "x86_64")]
     (libc::SYS_ioperm, "reaches the hardware"),
@@ -85,6 +87,7 @@ pub(super) fn filter(system_calls: SystemCalls, network: Network) -> Result<Take
     if rules.is_empty() {
         return Ok(Taken::Yes);
     }
+    forbid_second_numbers()?;
     let forbid = SeccompAction::Errno(libc::EPERM.unsigned_abs());
     if let not_here @ Taken::NotHere(_) = install(rules, forbid)? {
         return Ok(not_here);
@@ -95,6 +98,29 @@ pub(super) fn filter(system_calls: SystemCalls, network: Network) -> Result<Take
         install(hidden, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))?;
     }
     Ok(Taken::Yes)
+}
+
+/// On x86-64 a kernel may know each call by a second number, with this bit (the ABI called x32). The rules do not.
+#[cfg(target_arch = "x86_64")]
+const SECOND_NUMBERS: u32 = 0x4000_0000;
+
+#[cfg(target_arch = "x86_64")]
+fn forbid_second_numbers() -> Result<(), Failed> {
+    let code = |code: u32| u16::try_from(code).unwrap_or_default();
+    let step = |what, jt, jf, k| sock_filter { code: code(what), jt, jf, k };
+    let program = [
+        // The number is the first thing that a filter finds.
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, SECOND_NUMBERS),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs()),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    apply(&program).map(drop)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+const fn forbid_second_numbers() -> Result<(), Failed> {
+    Ok(())
 }
 
 type Rules = BTreeMap<i64, Vec<Rule>>;
@@ -113,9 +139,9 @@ fn rules(system_calls: SystemCalls, network: Network) -> Result<Rules, seccompil
         rules.insert(libc::SYS_ioctl, vec![Rule::new(vec![types])?]);
     }
     if network == Network::None {
-        // The only family that needs no network. It counts where there are no namespaces: Landlock lets UDP through.
-        let other = Condition::new(0, Width::Dword, Compare::Ne, u64::from(libc::AF_UNIX.unsigned_abs()))?;
-        rules.insert(libc::SYS_socket, vec![Rule::new(vec![other])?]);
+        // Of every family. Where there are no namespaces, Landlock lets UDP through; and a socket in the file system leads
+        // to services of this user that start programs, which neither of them prevents. Pairs are another call.
+        rules.insert(libc::SYS_socket, Vec::new());
     }
     Ok(rules)
 }
@@ -124,7 +150,11 @@ fn install(rules: Rules, action: SeccompAction) -> Result<Taken, Failed> {
     let architecture = std::env::consts::ARCH.try_into().map_err(malformed)?;
     let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, architecture).map_err(malformed)?;
     let program: BpfProgram = filter.try_into().map_err(malformed)?;
-    match seccompiler::apply_filter(&program) {
+    apply(&program)
+}
+
+fn apply(program: &[sock_filter]) -> Result<Taken, Failed> {
+    match seccompiler::apply_filter(program) {
         Ok(()) => Ok(Taken::Yes),
         Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error)) => {
             let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);

@@ -41,7 +41,7 @@ fn attempted(attempt: &Attempt, style: Style) -> String {
         0 => String::new(),
         count => format!("; {count} processes are left"),
     };
-    format!("  {what:<42} {verdict:<9} {told}{left}\n")
+    format!("  {what:<44} {verdict:<9} {told}{left}\n")
 }
 
 fn render(report: &Report, style: Style) -> String {
