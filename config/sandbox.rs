@@ -58,7 +58,8 @@ pub enum Privileges {
 pub enum Files {
     /// All that its user may.
     All,
-    /// It reads the system's programs and libraries, its own program and the directory that it starts in. It writes none.
+    /// It reads the system's programs and libraries, and the directory that its spec names. It writes none, and changes nothing
+    /// that is said about one.
     ReadOnly,
 }
 

@@ -73,7 +73,7 @@
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
 //! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript`, `Confinement`, `Groups` |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
-//! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `option u64` processes, `list text` required mechanisms |
+//! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `option u64` processes, `list text` required mechanisms |
 //! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` tree; `bool` whether they are one, of version 2 |
 //! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!

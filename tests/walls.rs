@@ -5,7 +5,10 @@ use std::{
     net::{TcpListener, UdpSocket},
     os::{
         linux::net::SocketAddrExt,
-        unix::net::{SocketAddr, UnixListener},
+        unix::{
+            fs::PermissionsExt,
+            net::{SocketAddr, UnixListener},
+        },
     },
     path::PathBuf,
 };
@@ -13,7 +16,7 @@ use std::{
 use libtest_mimic::Trial;
 use oast::{
     Cause, Enforcer, Spec, Value, Worker,
-    config::{ByteSize, Config, Mechanism, Profile},
+    config::{ByteSize, Config, Files, Mechanism, Network, Privileges, Profile, SystemCalls},
     doctor,
 };
 use rustix::process::{geteuid, getpid};
@@ -36,6 +39,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         memory_of_all_processes_counts_together,
         control_groups_are_removed,
         what_everybody_needs_is_there,
+        a_directory_that_nobody_named_is_not_readable,
+        each_wall_stands_alone,
         modules_beside_a_program_are_found,
         what_a_profile_requires_is_there_or_the_worker_is_refused,
         whoever_is_trusted_is_not_confined,
@@ -86,6 +91,12 @@ async fn strangers_write_nothing() {
         assert!(matches!(stopped, Some(libc::EACCES | libc::EPERM)), "it wrote {path}: {stopped:?}");
     }
     assert!(!fs::exists(scratch.file("new")).unwrap());
+    let own = scratch.file("own");
+    fs::write(&own, "what was here").unwrap();
+    fs::set_permissions(&own, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(returned::<Option<i32>>(call(&worker, trespass::open_to_all, (own.clone(),)).await), Some(libc::EPERM));
+    assert_eq!(returned::<Option<i32>>(call(&worker, trespass::cut_off, (own.clone(),)).await), Some(libc::EPERM));
+    assert_eq!(fs::read_to_string(&own).unwrap(), "what was here");
     done(worker).await;
 }
 
@@ -101,6 +112,8 @@ async fn strangers_reach_no_network() {
     let port = udp.local_addr().unwrap().port();
     assert!(returned::<Option<i32>>(call(&worker, trespass::send, (port,)).await).is_some(), "UDP");
     assert!(returned::<Option<i32>>(call(&worker, trespass::connect_abstract, (name,)).await).is_some(), "abstract");
+    let pair: Option<i32> = returned(call(&worker, trespass::make_datagram_sockets, ()).await);
+    assert_eq!(pair, Some(libc::EPERM));
     let scratch = Scratch::new();
     let path = scratch.file("socket");
     let _listener = UnixListener::bind(&path).unwrap();
@@ -117,6 +130,8 @@ async fn strangers_reach_no_other_process() {
         let pid = pid.as_raw_nonzero().get();
         assert!(returned::<Option<i32>>(call(&worker, trespass::signal, (pid,)).await).is_some(), "it signals {pid}");
         assert!(returned::<Option<i32>>(call(&worker, trespass::trace, (pid,)).await).is_some(), "it traces {pid}");
+        let lowered: Option<i32> = returned(call(&worker, trespass::lower_limits, (pid,)).await);
+        assert_eq!(lowered, Some(libc::EPERM), "it lowers the limits of {pid}");
     }
     done(worker).await;
 }
@@ -226,6 +241,31 @@ async fn what_everybody_needs_is_there() {
     let worker = javascript(untrusted());
     assert_eq!(value(worker.eval("await new Promise(r => setTimeout(() => r(6 * 7), 1))").await), Value::Int(42));
     done(worker).await;
+}
+
+async fn a_directory_that_nobody_named_is_not_readable() {
+    needs("landlock");
+    let scratch = Scratch::new();
+    fs::write(scratch.file("seven.js"), "export const seven = 7").unwrap();
+    // Where this host happens to be.
+    std::env::set_current_dir(scratch.directory()).unwrap();
+    let worker = stranger();
+    assert!(returned::<Option<i32>>(call(&worker, trespass::read, ("seven.js".to_owned(),)).await).is_some());
+    done(worker).await;
+}
+
+async fn each_wall_stands_alone() {
+    let open = Profile::trusted;
+    let mut profiles = [open(), open(), open(), open()];
+    profiles[0].sandbox.privileges = Privileges::Dropped;
+    profiles[1].sandbox.files = Files::ReadOnly;
+    profiles[2].sandbox.network = Network::None;
+    profiles[3].sandbox.system_calls = SystemCalls::Filtered;
+    for profile in profiles {
+        let worker = start(Spec::functions("half a stranger").profile(profile));
+        assert_eq!(returned::<i64>(call(&worker, behave::add, (1, 1)).await), 2);
+        done(worker).await;
+    }
 }
 
 async fn modules_beside_a_program_are_found() {

@@ -41,6 +41,7 @@ pub struct Attempt {
 
 /// What the attacks aim at.
 struct Bait {
+    directory: PathBuf,
     secret: PathBuf,
     socket: PathBuf,
     tcp: TcpListener,
@@ -96,7 +97,7 @@ fn carry_out(oast: &Oast, (what, attack): &Attack, bait: &Bait) -> Attempt {
     let profile = oast.config().profiles.get("untrusted").cloned().unwrap_or_else(Profile::untrusted);
     let spec = Spec::functions(what).profile(profile);
     let (told, is_held) = match oast.blocking().worker(spec) {
-        Err(error) => (error.to_string(), true),
+        Err(error) => not_tried(&error),
         Ok(worker) => {
             let told = verdict(attack(&worker, bait));
             worker.kill();
@@ -114,8 +115,16 @@ fn verdict(tried: Result<Tried, CallError>) -> (String, bool) {
             let is_held = !matches!(report.cause, Cause::SupervisorLost);
             (report.cause.to_string(), is_held)
         }
-        Err(error) => (error.to_string(), true),
+        Err(error @ CallError::Evaluation(EvalError::Interrupted(_)) | error @ CallError::Raised(_)) => {
+            (error.to_string(), true)
+        }
+        Err(error) => not_tried(&error),
     }
+}
+
+/// What was not tried says nothing of the walls.
+fn not_tried(error: &dyn std::error::Error) -> (String, bool) {
+    (format!("was not tried: {error}"), false)
 }
 
 /// How many processes are left, after the time that ending them may take.
@@ -132,11 +141,14 @@ fn left_behind() -> usize {
 
 impl Bait {
     fn lay() -> io::Result<Self> {
-        let secret = std::env::temp_dir().join(format!("oast-secret-{}", pid()));
+        let directory = std::env::temp_dir().join(format!("oast-bait-{}", pid()));
+        // Of its own, whoever else writes there: what is there already is nobody's bait.
+        fs::create_dir(&directory)?;
+        let (secret, socket) = (directory.join("secret"), directory.join("service"));
         fs::write(&secret, "secret")?;
-        let socket = std::env::temp_dir().join(format!("oast-service-{}", pid()));
         let _service = UnixListener::bind(&socket)?;
         Ok(Self {
+            directory,
             secret,
             socket,
             tcp: TcpListener::bind("127.0.0.1:0")?,
@@ -149,8 +161,7 @@ impl Bait {
 impl Drop for Bait {
     fn drop(&mut self) {
         // Somebody else may have tidied up.
-        drop(fs::remove_file(&self.secret));
-        drop(fs::remove_file(&self.socket));
+        drop(fs::remove_dir_all(&self.directory));
     }
 }
 

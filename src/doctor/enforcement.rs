@@ -110,7 +110,7 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
     ]
 }
 
-const LANDLOCK: &str = "Landlock: programs and libraries, its own directory; to read";
+const LANDLOCK: &str = "Landlock: programs and libraries, and a directory that it was given; to read";
 
 fn wall(key: &str, value: &str, is_wanted: bool, by: Option<&'static str>, mechanism: &str) -> Enforcement {
     let what = format!("sandbox.{key}");

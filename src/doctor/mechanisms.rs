@@ -7,7 +7,10 @@ use rustix::process::{Resource, getrlimit};
 use super::{Machine, Mechanism, ResourceLimit};
 use crate::{
     config::ByteSize,
-    sandbox::available::{self, CgroupLayout},
+    sandbox::{
+        available::{self, CgroupLayout},
+        groups,
+    },
 };
 
 /// The machine, as this process finds it.
@@ -59,13 +62,21 @@ fn cgroups() -> Mechanism {
     } else {
         format!("; controllers {}", groups.controllers.join(", "))
     };
-    let memory = if groups.can_limit_memory { "can limit memory" } else { "cannot limit memory for this user" };
-    used("cgroups", groups.can_limit_memory, &format!("{memory}: {layout}{own}{controllers}"))
+    let can_limit = groups::can_limit_memory();
+    let memory = if can_limit { "can limit memory" } else { "cannot limit memory for this user, here" };
+    used("cgroups", can_limit, &format!("{memory}: {layout}{own}{controllers}"))
 }
 
 fn landlock() -> Mechanism {
     match available::landlock_abi() {
-        Some(version) => used("landlock", true, &format!("version {version} of its interface: files, TCP, signals")),
+        Some(version) => {
+            let what = match version {
+                ..4 => "files",
+                4 | 5 => "files and TCP",
+                6.. => "files, TCP, signals and sockets without a file",
+            };
+            used("landlock", true, &format!("version {version} of its interface: {what}"))
+        }
         None => unused("landlock", false, "not in this kernel, or switched off"),
     }
 }

@@ -33,8 +33,6 @@ pub(crate) struct Cgroups {
     pub(crate) is_writable: bool,
     /// The controllers of its group.
     pub(crate) controllers: Vec<String>,
-    /// Whether this process may make groups with a memory limit, in either version.
-    pub(crate) can_limit_memory: bool,
 }
 
 /// The groups that this process is in, where others may be made below.
@@ -107,7 +105,6 @@ pub(crate) fn has_seccomp() -> bool {
 
 /// What forbids this process to make user namespaces; `None` where no setting does.
 pub(crate) fn user_namespaces_forbidden_by() -> Option<&'static str> {
-    let is_root = rustix::process::geteuid().is_root();
     let is = |file: &str, value: &str| read(file).is_some_and(|text| text.trim() == value);
     if !Path::new("/proc/self/ns/user").exists() {
         return Some("the kernel");
@@ -115,10 +112,11 @@ pub(crate) fn user_namespaces_forbidden_by() -> Option<&'static str> {
     if is("/proc/sys/user/max_user_namespaces", "0") {
         return Some("user.max_user_namespaces");
     }
-    if !is_root && is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
+    // Root too: it is nobody by the time it makes them.
+    if is("/proc/sys/kernel/unprivileged_userns_clone", "0") {
         return Some("kernel.unprivileged_userns_clone");
     }
-    let by_apparmor = !is_root && is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1");
+    let by_apparmor = is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1");
     by_apparmor.then_some("kernel.apparmor_restrict_unprivileged_userns")
 }
 
@@ -138,9 +136,7 @@ pub(crate) fn cgroups() -> Cgroups {
     let controllers = own.as_ref().and_then(|own| fs::read_to_string(own.join("cgroup.controllers")).ok());
     let controllers: Vec<String> = controllers.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let is_writable = own.as_deref().is_some_and(may_write);
-    let by_v1 = group_of_version_1(&mounts, &groups, "memory").is_some_and(|group| may_write(&group));
-    let by_v2 = is_writable && controllers.iter().any(|controller| controller == "memory");
-    Cgroups { layout, own, is_writable, controllers, can_limit_memory: by_v1 || by_v2 }
+    Cgroups { layout, own, is_writable, controllers }
 }
 
 /// Where a file system of this kind with this option is mounted.

@@ -64,7 +64,7 @@ impl Groups {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let hierarchies = hierarchies();
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        let name = format!("oast-{}-{number}", rustix::process::getpid().as_raw_nonzero());
+        let name = format!("oast-{}-{:08x}-{number}", rustix::process::getpid().as_raw_nonzero(), own_number());
         let below = |parent: &Option<PathBuf>| parent.as_ref().map(|parent| parent.join(&name));
         Self {
             memory: limits.memory.and_then(|_| below(&hierarchies.memory)),
@@ -74,23 +74,28 @@ impl Groups {
         }
     }
 
-    /// Makes them. What fails is noticed by whoever joins.
+    /// Makes them. Where that fails there are none, which whoever joins notices.
     pub(crate) fn make(&self, limits: Limits) {
-        for group in self.all() {
-            drop(fs::create_dir(group));
+        if self.try_make(limits).is_err() {
+            self.remove();
         }
+    }
+
+    fn try_make(&self, limits: Limits) -> io::Result<()> {
+        self.all().try_for_each(fs::create_dir)?;
         if let (Some(group), Some(limit)) = (&self.memory, limits.memory) {
-            drop(self.limit_memory(group, limit));
+            self.limit_memory(group, limit)?;
         }
-        if let (Some(group), Some(limit)) = (&self.processes, limits.processes) {
-            drop(write(group, "pids.max", limit));
+        match (&self.processes, limits.processes) {
+            (Some(group), Some(limit)) => write(group, "pids.max", limit),
+            _ => Ok(()),
         }
     }
 
     fn limit_memory(&self, group: &Path, limit: u64) -> io::Result<()> {
         if self.is_unified {
-            // All of it or none: half a worker process is none.
-            write(group, "memory.oom.group", 1)?;
+            // All of it or none: half a worker process is none. Kernels before 4.19 end one process.
+            drop(write(group, "memory.oom.group", 1));
             // A machine without swap has no such file.
             drop(write(group, "memory.swap.max", 0));
             return write(group, "memory.max", limit);
@@ -120,7 +125,8 @@ impl Groups {
         Counted { killed: killed.unwrap_or(0), peak: peak.map(ByteSize) }
     }
 
-    /// Becomes readable when the kernel has ended a process for its memory, and left others. `None` where it leaves none.
+    /// Becomes readable when memory is out, and the kernel is about to end a process and to leave the others. `None` where it
+    /// leaves none.
     pub(crate) fn out_of_memory(&self) -> Option<OwnedFd> {
         let group = self.memory.as_ref().filter(|_| !self.is_unified)?;
         let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).ok()?;
@@ -128,6 +134,14 @@ impl Groups {
         let numbers = [event.as_fd(), control.as_fd()].map(|fd| std::os::fd::AsRawFd::as_raw_fd(&fd).to_string());
         fs::write(group.join("cgroup.event_control"), numbers.join(" ")).ok()?;
         Some(event)
+    }
+
+    /// Ends everything that is in them, and waits for nothing.
+    pub(crate) fn kill(&self) {
+        if let Some(tree) = &self.tree {
+            // There may be none, or an older kernel.
+            drop(write(tree, "cgroup.kill", 1));
+        }
     }
 
     /// Ends everything that is in them, and waits until it has ended; for a time.
@@ -202,10 +216,25 @@ fn hand_down(group: &Path) -> bool {
     if controllers() {
         return true;
     }
-    let own = group.join("oast-host");
-    // It may be there from a program before.
-    drop(fs::create_dir(&own));
-    write(&own, "cgroup.procs", 0).is_ok() && controllers()
+    let own = group.join(format!("oast-host-{:08x}", own_number()));
+    if fs::create_dir(&own).is_ok() && write(&own, "cgroup.procs", 0).is_ok() && controllers() {
+        return true;
+    }
+    // Others have processes there. This one goes back to them.
+    drop(write(group, "cgroup.procs", 0));
+    drop(fs::remove_dir(own));
+    false
+}
+
+/// Tells this process from others of the same number, which may be in other namespaces or have been before.
+fn own_number() -> u32 {
+    static NUMBER: OnceLock<u32> = OnceLock::new();
+    *NUMBER.get_or_init(|| {
+        let mut bytes = [0; 4];
+        // Without it, the number is the same for all.
+        let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+        u32::from_ne_bytes(bytes)
+    })
 }
 
 #[cfg(test)]

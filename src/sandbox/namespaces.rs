@@ -20,7 +20,9 @@ pub(super) fn wanted(privileges: Privileges, network: Network) -> UnshareFlags {
     if network == Network::None {
         flags |= UnshareFlags::NEWNET;
     }
-    if flags.is_empty() { flags } else { flags | UnshareFlags::NEWUSER }
+    // Root needs none for the others, and would be root of nothing else in it.
+    let stays_root = privileges == Privileges::Kept && rustix::process::geteuid().is_root();
+    if flags.is_empty() || stays_root { flags } else { flags | UnshareFlags::NEWUSER }
 }
 
 /// Enters new namespaces, as the user and group that this process has outside.
@@ -36,6 +38,9 @@ pub(super) fn enter(flags: UnshareFlags) -> Result<Taken, Failed> {
             return Ok(Taken::NotHere(errno));
         }
         Err(errno) => return Err(at("enter namespaces")(errno)),
+    }
+    if !flags.contains(UnshareFlags::NEWUSER) {
+        return Ok(Taken::Yes);
     }
     // Without this, an ordinary user may not map its group: it could leave a group that denies it something.
     write("setgroups", "deny")?;

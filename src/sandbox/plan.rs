@@ -31,6 +31,8 @@ pub(crate) struct Plan {
     pub(crate) processes: Option<u64>,
     pub(crate) privileges: Privileges,
     pub(crate) files: Files,
+    /// Whether the directory that it starts in is among the files that it reads.
+    pub(crate) directory: bool,
     pub(crate) network: Network,
     pub(crate) system_calls: SystemCalls,
     pub(crate) require: Vec<Mechanism>,
@@ -65,6 +67,7 @@ impl From<&Sandbox> for Plan {
             processes: sandbox.processes,
             privileges: sandbox.privileges,
             files: sandbox.files,
+            directory: false,
             network: sandbox.network,
             system_calls: sandbox.system_calls,
             require: sandbox.require.clone(),
@@ -89,7 +92,7 @@ impl Plan {
             privileges::drop_capabilities()?;
         }
         if self.confines() {
-            let filtered = system_calls::filter(self.system_calls, self.network)?;
+            let filtered = system_calls::filter(self)?;
             self.insist(Mechanism::Seccomp, "filter system calls", filtered)?;
         }
         Ok(())

@@ -13,7 +13,7 @@ const NOBODY: u32 = 65534;
 
 /// Becomes `nobody`, where it is root.
 pub(super) fn stop_being_root() -> Result<(), Failed> {
-    if !rustix::process::geteuid().is_root() {
+    if !rustix::process::geteuid().is_root() || !may_become_another() {
         return Ok(());
     }
     let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
@@ -25,6 +25,20 @@ pub(super) fn stop_being_root() -> Result<(), Failed> {
         rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)
     };
     become_nobody().map_err(at("become nobody"))
+}
+
+/// Root of a namespace alone, or root in name only, cannot: it is an ordinary user elsewhere, and stays that. Nor does one
+/// that could not end the process afterwards.
+fn may_become_another() -> bool {
+    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::KILL;
+    let has_them = rustix::thread::capabilities(None).is_ok_and(|has| has.effective.contains(needed));
+    let maps = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    let knows_nobody = maps.lines().any(|line| {
+        let mut numbers = line.split_whitespace().filter_map(|number| number.parse::<u64>().ok());
+        let (first, count) = (numbers.next(), numbers.nth(1));
+        first.zip(count).is_some_and(|(first, count)| (first..first + count).contains(&u64::from(NOBODY)))
+    });
+    has_them && knows_nobody
 }
 
 /// Gives up all capabilities, also those that a program could bring along.

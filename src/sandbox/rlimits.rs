@@ -33,13 +33,33 @@ pub(super) fn apply(limits: &Rlimits) -> Result<(), Failed> {
         .try_for_each(|(step, resource, limit)| set(resource, limit).map_err(at(step)))
 }
 
-/// Limits the processes and threads of this user in its namespace.
+/// Limits the processes and threads of this user in its namespace. Kernels before 5.14 count those outside too, and then
+/// it is no limit of this process's.
 pub(super) fn processes(limit: u64) -> Result<(), Failed> {
+    if !counts_by_namespace(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()) {
+        return Ok(());
+    }
     set(Resource::Nproc, limit).map_err(at("limit processes"))
+}
+
+fn counts_by_namespace(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).filter_map(|number| number.parse::<u32>().ok());
+    numbers.next().zip(numbers.next()) >= Some((5, 14))
 }
 
 fn set(resource: Resource, limit: u64) -> Result<(), Errno> {
     // A limit that is already lower stays: raising it is not for an unprivileged process, and not wanted.
     let limit = Some(getrlimit(resource).maximum.map_or(limit, |most| most.min(limit)));
     setrlimit(resource, Rlimit { current: limit, maximum: limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_kernels_are_told_from_new_ones() {
+        assert!(counts_by_namespace("5.14.0-1\n") && counts_by_namespace("6.1.0-18-amd64"));
+        assert!(!counts_by_namespace("5.10.0-28-amd64") && !counts_by_namespace("4.19") && !counts_by_namespace(""));
+    }
 }

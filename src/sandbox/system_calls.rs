@@ -3,14 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use oast_config::{Network, SystemCalls};
+use oast_config::{Files, Network, Privileges, SystemCalls};
 use rustix::io::Errno;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen as Width, SeccompCmpOp as Compare, SeccompCondition as Condition,
     SeccompFilter, SeccompRule as Rule, sock_filter,
 };
 
-use super::plan::{Failed, Taken};
+use super::plan::{Failed, Plan, Taken};
 
 /// A system call, and why code that nobody trusts does without it.
 type Forbidden = (libc::c_long, &'static str);
@@ -38,9 +38,8 @@ const FORBIDDEN: &[Forbidden] = &[
     (libc::SYS_bpf, "runs programs in the kernel"),
     (libc::SYS_perf_event_open, "watches the machine, and has been a way into the kernel"),
     (libc::SYS_userfaultfd, "stops the kernel in its midst, which makes races easy to win"),
-    (libc::SYS_io_uring_setup, "makes system calls that no filter sees"),
-    (libc::SYS_io_uring_enter, "makes system calls that no filter sees"),
-    (libc::SYS_io_uring_register, "makes system calls that no filter sees"),
+    (libc::SYS_setpriority, "takes the processor from others"),
+    (libc::SYS_ioprio_set, "takes the disk from others"),
     (libc::SYS_keyctl, "keys are the user's, and no namespace divides them"),
     (libc::SYS_add_key, "keys are the user's, and no namespace divides them"),
     (libc::SYS_request_key, "keys are the user's, and no namespace divides them"),
@@ -70,6 +69,61 @@ const FORBIDDEN: &[Forbidden] = &[
     (libc::SYS_ioperm, "reaches the hardware"),
 ];
 
+/// Forbidden where the first argument names another process than the caller: equal users may do this to each other, and no
+/// namespace or domain divides them.
+const OF_OTHERS: &[Forbidden] = &[
+    (libc::SYS_prlimit64, "a limit that was lowered ends a process"),
+    (libc::SYS_sched_setscheduler, "takes the processor from others"),
+    (libc::SYS_sched_setparam, "takes the processor from others"),
+    (libc::SYS_sched_setattr, "takes the processor from others"),
+    (libc::SYS_sched_setaffinity, "takes the processor from others"),
+];
+
+/// Forbidden where files are read only: Landlock withholds what is in a file, and not what is said about it.
+const OF_FILES: &[Forbidden] = &[
+    (libc::SYS_truncate, "older kernels do not count it as writing"),
+    (libc::SYS_fchmod, "opens to others what is its user's"),
+    (libc::SYS_fchmodat, "opens to others what is its user's"),
+    (SYS_FCHMODAT2, "opens to others what is its user's"),
+    (libc::SYS_fchown, "gives away what is its user's"),
+    (libc::SYS_fchownat, "gives away what is its user's"),
+    (libc::SYS_setxattr, "changes what is said about a file"),
+    (libc::SYS_lsetxattr, "changes what is said about a file"),
+    (libc::SYS_fsetxattr, "changes what is said about a file"),
+    (libc::SYS_removexattr, "changes what is said about a file"),
+    (libc::SYS_lremovexattr, "changes what is said about a file"),
+    (libc::SYS_fremovexattr, "changes what is said about a file"),
+    (SYS_SETXATTRAT, "changes what is said about a file"),
+    (SYS_REMOVEXATTRAT, "changes what is said about a file"),
+    (SYS_FILE_SETATTR, "changes what is said about a file"),
+    (libc::SYS_utimensat, "changes what is said about a file"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chmod, "opens to others what is its user's"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_chown, "gives away what is its user's"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_lchown, "gives away what is its user's"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_utime, "changes what is said about a file"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_utimes, "changes what is said about a file"),
+    #[cfg(target_arch = "x86_64")]
+    (libc::SYS_futimesat, "changes what is said about a file"),
+];
+
+// Newer than the crate that has the others; the same on every machine.
+const SYS_FCHMODAT2: libc::c_long = 452;
+const SYS_SETXATTRAT: libc::c_long = 463;
+const SYS_REMOVEXATTRAT: libc::c_long = 466;
+const SYS_FILE_SETATTR: libc::c_long = 469;
+
+/// What a filter would not see, where there is one.
+const UNSEEN: &[Forbidden] = &[
+    (libc::SYS_io_uring_setup, "makes system calls that no filter sees"),
+    (libc::SYS_io_uring_enter, "makes system calls that no filter sees"),
+    (libc::SYS_io_uring_register, "makes system calls that no filter sees"),
+];
+
 /// Namespaces that `clone` makes.
 const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWUSER,
@@ -82,8 +136,8 @@ const NAMESPACES: [libc::c_int; 7] = [
 ];
 
 /// Filters the system calls of this process for good.
-pub(super) fn filter(system_calls: SystemCalls, network: Network) -> Result<Taken, Failed> {
-    let rules = rules(system_calls, network).map_err(malformed)?;
+pub(super) fn filter(plan: &Plan) -> Result<Taken, Failed> {
+    let rules = rules(plan).map_err(malformed)?;
     if rules.is_empty() {
         return Ok(Taken::Yes);
     }
@@ -92,7 +146,7 @@ pub(super) fn filter(system_calls: SystemCalls, network: Network) -> Result<Take
     if let not_here @ Taken::NotHere(_) = install(rules, forbid)? {
         return Ok(not_here);
     }
-    if system_calls == SystemCalls::Filtered {
+    if plan.system_calls == SystemCalls::Filtered {
         // Its flags lie in memory, where no filter sees them. Without it, the C library uses `clone`.
         let hidden = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
         install(hidden, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))?;
@@ -125,10 +179,16 @@ const fn forbid_second_numbers() -> Result<(), Failed> {
 
 type Rules = BTreeMap<i64, Vec<Rule>>;
 
-fn rules(system_calls: SystemCalls, network: Network) -> Result<Rules, seccompiler::BackendError> {
+fn rules(plan: &Plan) -> Result<Rules, seccompiler::BackendError> {
     let mut rules = Rules::new();
-    if system_calls == SystemCalls::Filtered {
-        rules.extend(FORBIDDEN.iter().map(|(number, _why)| (*number, Vec::new())));
+    let always =
+        |forbidden: &[Forbidden]| Rules::from_iter(forbidden.iter().map(|(number, _why)| (*number, Vec::new())));
+    if plan.system_calls == SystemCalls::Filtered {
+        rules.extend(always(FORBIDDEN));
+        for (number, _why) in OF_OTHERS {
+            let another = Condition::new(0, Width::Dword, Compare::Ne, 0)?;
+            rules.insert(*number, vec![Rule::new(vec![another])?]);
+        }
         let new_namespace = NAMESPACES.map(|flag| {
             let flag = u64::from(flag.unsigned_abs());
             Rule::new(vec![Condition::new(0, Width::Qword, Compare::MaskedEq(flag), flag)?])
@@ -138,12 +198,34 @@ fn rules(system_calls: SystemCalls, network: Network) -> Result<Rules, seccompil
         let types = Condition::new(1, Width::Dword, Compare::Eq, libc::TIOCSTI)?;
         rules.insert(libc::SYS_ioctl, vec![Rule::new(vec![types])?]);
     }
-    if network == Network::None {
-        // Of every family. Where there are no namespaces, Landlock lets UDP through; and a socket in the file system leads
-        // to services of this user that start programs, which neither of them prevents. Pairs are another call.
-        rules.insert(libc::SYS_socket, Vec::new());
+    if plan.files == Files::ReadOnly {
+        rules.extend(always(OF_FILES));
+    }
+    sockets(plan, &mut rules)?;
+    if !rules.is_empty() {
+        rules.extend(always(UNSEEN));
     }
     Ok(rules)
+}
+
+/// A socket in the file system leads to services of this user that start programs, which no namespace and no domain
+/// prevents. Pairs remain: those that are streams are connected for good.
+fn sockets(plan: &Plan, rules: &mut Rules) -> Result<(), seccompiler::BackendError> {
+    let local = u64::from(libc::AF_UNIX.unsigned_abs());
+    match (plan.network, plan.privileges) {
+        // Of every family: where there are no namespaces, Landlock lets UDP through.
+        (Network::None, _) => rules.insert(libc::SYS_socket, Vec::new()),
+        (Network::Host, Privileges::Dropped) => {
+            rules.insert(libc::SYS_socket, vec![Rule::new(vec![Condition::new(0, Width::Dword, Compare::Eq, local)?])?])
+        }
+        (Network::Host, Privileges::Kept) => return Ok(()),
+    };
+    let reconnectable = [libc::SOCK_DGRAM, libc::SOCK_RAW].map(|kind| {
+        let kind = u64::from(kind.unsigned_abs());
+        Rule::new(vec![Condition::new(1, Width::Dword, Compare::MaskedEq(0xf), kind)?])
+    });
+    rules.insert(libc::SYS_socketpair, reconnectable.into_iter().collect::<Result<_, _>>()?);
+    Ok(())
 }
 
 fn install(rules: Rules, action: SeccompAction) -> Result<Taken, Failed> {
@@ -172,30 +254,38 @@ fn malformed(_: seccompiler::BackendError) -> Failed {
 
 #[cfg(test)]
 mod tests {
+    use oast_config::Profile;
+
     use super::*;
+
+    fn plan(profile: &Profile) -> Plan {
+        Plan::from(&profile.sandbox)
+    }
 
     #[test]
     fn the_rules_make_a_program() {
-        for (system_calls, network) in [
-            (SystemCalls::Filtered, Network::None),
-            (SystemCalls::Filtered, Network::Host),
-            (SystemCalls::All, Network::None),
-        ] {
-            let rules = rules(system_calls, network).unwrap();
+        let strange = plan(&Profile::untrusted());
+        let variants = [
+            Plan { network: Network::Host, ..strange.clone() },
+            Plan { system_calls: SystemCalls::All, ..strange.clone() },
+            Plan { files: Files::All, privileges: Privileges::Kept, ..strange.clone() },
+            strange,
+        ];
+        for plan in variants {
+            let rules = rules(&plan).unwrap();
             let architecture = std::env::consts::ARCH.try_into().unwrap();
             let forbid = SeccompAction::Errno(libc::EPERM.unsigned_abs());
             let filter = SeccompFilter::new(rules, SeccompAction::Allow, forbid, architecture).unwrap();
             assert!(BpfProgram::try_from(filter).is_ok_and(|program| program.len() > 4));
         }
-        assert!(rules(SystemCalls::All, Network::Host).unwrap().is_empty());
+        assert!(rules(&plan(&Profile::trusted())).unwrap().is_empty());
     }
 
     #[test]
     fn every_rule_says_why_and_stands_once() {
-        let mut numbers: Vec<_> = FORBIDDEN.iter().map(|(number, _)| number).collect();
-        numbers.sort_unstable();
-        numbers.dedup();
-        assert_eq!(numbers.len(), FORBIDDEN.len());
-        assert!(FORBIDDEN.iter().all(|(_, why)| !why.is_empty()));
+        let all = [FORBIDDEN, OF_OTHERS, OF_FILES, UNSEEN].concat();
+        let numbers: std::collections::BTreeSet<_> = all.iter().map(|(number, _)| number).collect();
+        assert_eq!(numbers.len(), all.len());
+        assert!(all.iter().all(|(_, why)| !why.is_empty()));
     }
 }

@@ -103,6 +103,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
             files: true,
             network: true,
             system_calls: true,
+            directory: true,
             processes: Some(32),
             require: vec!["landlock".to_owned()],
         },

@@ -186,6 +186,8 @@ pub(crate) struct Confinement {
     pub(crate) network: bool,
     /// System calls that administer the machine or look into other processes.
     pub(crate) system_calls: bool,
+    /// Whether the directory that it starts in is among the files that it reads.
+    pub(crate) directory: bool,
     /// More processes and threads than this.
     pub(crate) processes: Option<u64>,
     /// The names of mechanisms without which it is not to start.

@@ -32,6 +32,17 @@ pub(super) struct Guard {
     groups: Groups,
 }
 
+/// What a guard has waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// The worker process ended.
+    Ended,
+    /// The host is gone, which closes its end of the lifeline.
+    HostGone,
+    /// The kernel ends a part of the worker process for its memory, and half of it is worth nothing.
+    OutOfMemory,
+}
+
 impl Guard {
     pub(super) const fn new(worker: Pid, lifeline: UnixStream, groups: Groups) -> Self {
         Self { worker, lifeline, groups }
@@ -43,7 +54,8 @@ impl Guard {
         self.tell(&FromLauncher::Born { pid: self.worker.as_raw_nonzero().get().unsigned_abs() });
         let pidfd = rustix::process::pidfd_open(self.worker, PidfdFlags::empty()).ok();
         self.rehearse();
-        if self.is_to_end(pidfd.as_ref()) {
+        let why = self.wait(pidfd.as_ref());
+        if why != Why::Ended {
             // Errors say that it is gone already.
             let _ = rustix::process::kill_process(self.worker, Signal::KILL);
         }
@@ -53,14 +65,15 @@ impl Guard {
         let (peak_memory, cpu) = usage();
         // Read when all is gone, and before the group is.
         let counted = self.groups.counted();
-        let peak_memory = counted.peak.filter(|_| counted.killed > 0).unwrap_or(peak_memory);
-        self.tell(&FromLauncher::Ended { status, peak_memory, cpu, out_of_memory: counted.killed });
+        // The kernel says that memory is out before it chooses whom to end, and counts nobody when this was sooner.
+        let out_of_memory = counted.killed.max(u64::from(why == Why::OutOfMemory));
+        let peak_memory = counted.peak.filter(|_| out_of_memory > 0).unwrap_or(peak_memory);
+        self.tell(&FromLauncher::Ended { status, peak_memory, cpu, out_of_memory });
         self.groups.remove();
     }
 
-    /// Waits for the end of the worker process, or for what is to end it: the host is gone, which closes its end of the
-    /// lifeline; or the kernel has ended a part of it for its memory, and half of it is worth nothing.
-    fn is_to_end(&self, worker: Option<&OwnedFd>) -> bool {
+    /// Waits for the end of the worker process, or for what is to end it.
+    fn wait(&self, worker: Option<&OwnedFd>) -> Why {
         let out_of_memory = self.groups.out_of_memory();
         loop {
             let mut watched = vec![PollFd::new(&self.lifeline, PollFlags::IN | PollFlags::RDHUP)];
@@ -70,14 +83,18 @@ impl Guard {
             match rustix::event::poll(&mut watched, timeout) {
                 Ok(_) => {
                     let happened = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
-                    let others = watched.len() - usize::from(worker.is_some());
-                    let ended = if worker.is_some() { happened(others) } else { has_ended(self.worker) };
-                    if ended || (0..others).any(happened) {
-                        return !ended;
+                    let last = watched.len() - 1;
+                    let ended = if worker.is_some() { happened(last) } else { has_ended(self.worker) };
+                    if out_of_memory.is_some() && happened(1) {
+                        return Why::OutOfMemory;
+                    } else if ended {
+                        return Why::Ended;
+                    } else if happened(0) {
+                        return Why::HostGone;
                     }
                 }
                 Err(rustix::io::Errno::INTR) => {}
-                Err(_) => return true,
+                Err(_) => return Why::HostGone,
             }
         }
     }
@@ -173,7 +190,7 @@ mod tests {
     fn without_a_descriptor_for_a_process_its_end_is_noticed() {
         let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
         let (mut child, pid) = sleeper("0.05");
-        assert!(!Guard::new(pid, lifeline, Groups::default()).is_to_end(None));
+        assert_eq!(Guard::new(pid, lifeline, Groups::default()).wait(None), Why::Ended);
         assert!(matches!(child.try_wait(), Ok(Some(_))), "it had not ended");
         drop(host);
     }
@@ -183,7 +200,7 @@ mod tests {
         let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
         let (mut child, pid) = sleeper("10");
         drop(host);
-        assert!(Guard::new(pid, lifeline, Groups::default()).is_to_end(None));
+        assert_eq!(Guard::new(pid, lifeline, Groups::default()).wait(None), Why::HostGone);
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
     }

@@ -117,6 +117,7 @@ fn plan(launch: &Launch) -> Plan {
         processes: confinement.processes,
         privileges: if confinement.privileges { Privileges::Dropped } else { Privileges::Kept },
         files: if confinement.files { Files::ReadOnly } else { Files::All },
+        directory: confinement.directory,
         network: if confinement.network { Network::None } else { Network::Host },
         system_calls: if confinement.system_calls { SystemCalls::Filtered } else { SystemCalls::All },
         require: Mechanism::ALL.into_iter().filter(required).collect(),

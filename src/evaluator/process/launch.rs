@@ -55,7 +55,7 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
         low_latency: launch.profile.latency == Latency::Low,
         limits: resource_limits(&launch.profile.sandbox),
         javascript: settings.javascript.clone(),
-        confinement: confinement(&launch.profile.sandbox),
+        confinement: confinement(settings, &launch.profile.sandbox),
         groups: WireGroups {
             memory: path(&groups.memory),
             processes: path(&groups.processes),
@@ -81,12 +81,14 @@ fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
     }
 }
 
-fn confinement(sandbox: &Sandbox) -> Confinement {
+fn confinement(settings: &ProcessSettings, sandbox: &Sandbox) -> Confinement {
     Confinement {
         privileges: sandbox.privileges == Privileges::Dropped,
         files: sandbox.files == Files::ReadOnly,
         network: sandbox.network == Network::None,
         system_calls: sandbox.system_calls == SystemCalls::Filtered,
+        // What nobody has named is where its host happens to be.
+        directory: settings.directory.is_some(),
         processes: sandbox.processes,
         require: sandbox.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
     }

@@ -122,6 +122,7 @@ impl Ending {
         // An error says that it was collected already.
         if !matches!(self.running.child.try_wait(), Ok(None)) {
             // It has removed them, unless somebody has killed it.
+            self.running.groups.kill();
             self.running.groups.remove();
             return false;
         }
@@ -143,7 +144,7 @@ fn kill_group(Running { child, groups }: &Running) {
         let _ = rustix::process::kill_process(pid, Signal::KILL);
     }
     let _ = rustix::process::kill_process_group(guard, Signal::KILL);
-    groups.end_all();
+    groups.kill();
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place where worker processes start")]

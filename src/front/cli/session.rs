@@ -24,6 +24,8 @@ impl Session {
         let profile = config.profile(&config.profile)?.clone();
         let spec = Spec::runtime(name, &config.runtime).map_err(|error| Failure::usage(error.to_string()))?;
         let spec = spec.profile(profile).engine(&config.javascript);
+        // Whoever stands in a directory means it: it is readable to code that reads little else.
+        let spec = std::env::current_dir().into_iter().fold(spec, Spec::directory);
         let runtime = config.runtime.clone();
         let oast = Oast::start(config).map_err(|error| Failure::new(Ending::Internal, error.to_string()))?;
         let worker = oast.worker(spec).await.map_err(|error| Failure::new(Ending::Refused, error.to_string()))?;
