@@ -40,6 +40,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         the_schema_is_json,
         the_doctor_tells_what_is_not_enforced,
         the_doctor_shows_what_is_held,
+        the_log_is_filtered,
         completions_and_manual_pages_are_there,
     ]
 }
@@ -356,6 +357,17 @@ async fn the_configuration_says_where_it_came_from() {
 async fn the_schema_is_json() {
     let schema: Value = serde_json::from_str(&run(&["config", "--schema"]).stdout).unwrap();
     assert!(schema["properties"]["profiles"].is_object());
+}
+
+async fn the_log_is_filtered() {
+    let with = |filter: &str| {
+        let mut command = oast(&["eval", "1"]);
+        ended(spawn(command.env("OAST_LOG", filter).stdout(Stdio::piped()).stderr(Stdio::piped())))
+    };
+    let ran = with("oast_actors=debug,off");
+    assert!(ran.stderr.contains("evaluation submitted") && ran.code == Some(0), "{ran:?}");
+    let ran = with("oast=???");
+    assert!(ran.stderr.starts_with("error: bad filter `oast=???`") && ran.code == Some(2), "{ran:?}");
 }
 
 async fn the_doctor_shows_what_is_held() {

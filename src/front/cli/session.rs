@@ -20,7 +20,7 @@ impl Session {
     /// Makes a worker as configuration and flags have it. Its process starts with the first evaluation.
     async fn open(name: &str, global: &Global) -> Result<Self, Failure> {
         let config = settings::load(global)?.into_config();
-        logging::start(global, &config.log);
+        logging::start(global, &config.log)?;
         let profile = config.profile(&config.profile)?.clone();
         let spec = Spec::runtime(name, &config.runtime).map_err(|error| Failure::usage(error.to_string()))?;
         let spec = spec.profile(profile).engine(&config.javascript);
