@@ -24,7 +24,7 @@ use rustix::process::{geteuid, getpid};
 use crate::{
     fixtures::{behave, misbehave, trespass},
     harness::{descendants, skip},
-    stage::{Scratch, call, done, javascript, lost, refusal, returned, start, until, value, within},
+    stage::{Scratch, call, done, javascript, lost, refusal, returned, start, status, until, value, within},
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -41,6 +41,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         what_everybody_needs_is_there,
         a_directory_that_nobody_named_is_not_readable,
         each_wall_stands_alone,
+        worker_processes_go_before_their_host_where_a_machine_is_out_of_memory,
         modules_beside_a_program_are_found,
         what_a_profile_requires_is_there_or_the_worker_is_refused,
         whoever_is_trusted_is_not_confined,
@@ -251,6 +252,14 @@ async fn a_directory_that_nobody_named_is_not_readable() {
     std::env::set_current_dir(scratch.directory()).unwrap();
     let worker = stranger();
     assert!(returned::<Option<i32>>(call(&worker, trespass::read, ("seven.js".to_owned(),)).await).is_some());
+    done(worker).await;
+}
+
+async fn worker_processes_go_before_their_host_where_a_machine_is_out_of_memory() {
+    let worker = start(Spec::functions("volunteer").profile(Profile::trusted()));
+    value(call(&worker, behave::nothing, ()).await);
+    let file = format!("/proc/{}/oom_score_adj", status(&worker).await.pid);
+    until("it has volunteered", || fs::read_to_string(&file).is_ok_and(|score| score.trim() == "1000")).await;
     done(worker).await;
 }
 

@@ -53,6 +53,7 @@ impl Guard {
         let_go_of_output();
         self.tell(&FromLauncher::Born { pid: self.worker.as_raw_nonzero().get().unsigned_abs() });
         let pidfd = rustix::process::pidfd_open(self.worker, PidfdFlags::empty()).ok();
+        self.volunteer();
         self.rehearse();
         let why = self.wait(pidfd.as_ref());
         if why != Why::Ended {
@@ -97,6 +98,13 @@ impl Guard {
                 Err(_) => return Why::HostGone,
             }
         }
+    }
+
+    /// Where the whole machine runs out of memory, what can be started anew goes first. It takes a tenth of a millisecond,
+    /// which is the guard's to spare, and not the worker process's.
+    fn volunteer(&self) {
+        // An error says that it is gone already.
+        drop(std::fs::write(format!("/proc/{}/oom_score_adj", self.worker.as_raw_nonzero()), "1000"));
     }
 
     /// Does without consequence what is done at the end, when somebody waits for it: memory that was touched once since the

@@ -88,7 +88,6 @@ fn launch() -> Result<(), Failure> {
 
 fn work(guard: Pid, launch: &Launch, channels: Channels) -> Result<(), Failure> {
     let_go_of_lifeline()?;
-    volunteer();
     plan(launch).carry_out().map_err(|failed| Failure::at(failed.step)(failed.errno))?;
     // Last: who becomes another user is tied to nobody any more.
     tie_to_guard(guard)?;
@@ -218,12 +217,6 @@ fn tie_to_guard(guard: Pid) -> Result<(), Failure> {
         return Err(Failure { step: "tie to the guard", errno: 0, text: "the guard is gone".to_owned() });
     }
     Ok(())
-}
-
-/// Where the whole machine runs out of memory, what can be started anew goes first.
-fn volunteer() {
-    // Whoever may not has a machine that thinks otherwise.
-    drop(std::fs::write("/proc/self/oom_score_adj", "1000"));
 }
 
 fn let_go_of_lifeline() -> Result<(), Failure> {
