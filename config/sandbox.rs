@@ -28,6 +28,8 @@ pub struct Sandbox {
     /// Processes and threads at a time, for the worker process and all that it starts.
     #[serde(with = "Limit::<u64>")]
     pub processes: Option<u64>,
+    /// Whether control groups count its memory and its processes, where they can be made.
+    pub control_groups: bool,
     /// What it may do beyond what any program may.
     pub privileges: Privileges,
     /// Which files it reaches.

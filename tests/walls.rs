@@ -178,6 +178,7 @@ async fn strangers_fork_a_few_times_and_leave_nothing() {
 async fn memory_that_no_process_has_counts() {
     needs("cgroups");
     let mut profile = Profile::trusted();
+    profile.sandbox.control_groups = true;
     profile.limits.memory = Some(ByteSize::mib(64));
     let worker = start(Spec::functions("hoarder").profile(profile));
     let small: u64 = returned(call(&worker, misbehave::fill_a_nameless_file, (16_u64 << 20,)).await);
@@ -192,6 +193,7 @@ async fn memory_that_no_process_has_counts() {
 async fn memory_of_all_processes_counts_together() {
     needs("cgroups");
     let mut profile = Profile::trusted();
+    profile.sandbox.control_groups = true;
     profile.limits.memory = Some(ByteSize::mib(64));
     let worker = start(Spec::functions("hoarders").profile(profile));
     let together = call(&worker, misbehave::share_memory_among_children, (8, 16_u64 << 20));
@@ -204,6 +206,7 @@ async fn memory_of_all_processes_counts_together() {
 async fn control_groups_are_removed() {
     needs("cgroups");
     let mut profile = Profile::trusted();
+    profile.sandbox.control_groups = true;
     profile.limits.memory = Some(ByteSize::mib(64));
     profile.restart.intensity = u32::MAX;
     let worker = start(Spec::functions("host of groups").profile(profile));

@@ -11,6 +11,8 @@ const INTERRUPT: &str = "a timer of the supervisor: interrupt, after `limits.gra
 const CPU: &str = "sampling of the process and all below it: interrupt, after `limits.grace` SIGTERM, then SIGKILL";
 const SAMPLING: &str = "sampling of the process and all below it, then SIGKILL for all of them";
 const GROUP: &str = "a control group: the kernel ends all of it; and sampling, which may be sooner";
+const OVERSHOT: &str =
+    "sampling sees memory after it was taken, and neither files in memory nor shared memory; control groups do";
 const WARNING: &str = "sampling, then a warning with the outcome";
 const SUPERVISOR: &str = "the supervisor";
 const GUARD: &str = "the guard process: it ends everything that was started";
@@ -18,7 +20,8 @@ const ENGINE: &str = "the JavaScript engine: the code gets an error";
 
 /// All limits of a profile, and what nothing limits.
 pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
-    let mut all = limits(&profile.limits, mechanisms);
+    let groups = profile.sandbox.control_groups && is_here("cgroups", mechanisms).is_some();
+    let mut all = limits(&profile.limits, profile.sandbox.control_groups, groups);
     all.push(Enforcement {
         what: "javascript.memory".to_owned(),
         limit: Some(
@@ -32,13 +35,16 @@ pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) 
     all.into_iter().map(drop_unset).collect()
 }
 
-fn limits(limits: &Limits, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
-    let (memory, hint) = if is_here("cgroups", mechanisms).is_some() {
-        (GROUP, None)
-    } else {
-        let hint = "sampling sees memory after it was taken, and neither files in memory nor shared memory; control groups \
-                    would be a wall, and are not to be had here: run as root, or below a group that is handed to this user";
-        (SAMPLING, Some(hint.to_owned()))
+fn limits(limits: &Limits, wants_groups: bool, has_groups: bool) -> Vec<Enforcement> {
+    let (memory, hint) = match (has_groups, wants_groups) {
+        (true, _) => (GROUP, None),
+        (false, true) => (
+            SAMPLING,
+            Some(format!("{OVERSHOT}, but none can be made here: run as root, or below a group of this user's")),
+        ),
+        (false, false) => {
+            (SAMPLING, Some(format!("{OVERSHOT}: set `control_groups = true`, as the profile `untrusted` does")))
+        }
     };
     vec![
         enforced("limits.wall_time", time(limits.wall_time), INTERRUPT),
@@ -89,7 +95,7 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
         (false, false) => landlock.then_some("Landlock, TCP alone"),
     };
     let counted = namespaces && (sandbox.privileges == Privileges::Dropped || sandbox.network == Network::None);
-    let processes = match (has("cgroups"), counted) {
+    let processes = match (sandbox.control_groups && has("cgroups"), counted) {
         (true, true) => Some("a control group; RLIMIT_NPROC in a namespace of users"),
         (true, false) => Some("a control group"),
         (false, true) => Some("RLIMIT_NPROC in a namespace of users"),
@@ -123,8 +129,9 @@ fn wall(key: &str, value: &str, is_wanted: bool, by: Option<&'static str>, mecha
 }
 
 fn processes_wall(sandbox: &Sandbox, by: Option<&'static str>) -> Enforcement {
-    let hint =
-        by.is_none().then(|| "`cgroups` or `user-namespaces` would count them, and are not to be had here".to_owned());
+    let hint = by.is_none().then(|| {
+        "`control_groups = true`, or a namespace of users, would count them, where they are to be had".to_owned()
+    });
     Enforcement { hint, by, what: "sandbox.processes".to_owned(), limit: Some(count(sandbox.processes)) }
 }
 

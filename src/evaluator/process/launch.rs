@@ -9,7 +9,7 @@ use std::{
 };
 
 use oast_actors::Launch;
-use oast_config::{ByteSize, Files, Latency, Network, Privileges, Sandbox, SystemCalls};
+use oast_config::{ByteSize, Files, Latency, Mechanism, Network, Privileges, Sandbox, SystemCalls};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use super::{ProcessSettings, spawner::Start};
@@ -68,6 +68,10 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
 /// What all that a worker process starts is held to together.
 fn group_limits(launch: &Launch) -> groups::Limits {
     let profile = &launch.profile;
+    let wanted = profile.sandbox.control_groups || profile.sandbox.require.contains(&Mechanism::Cgroups);
+    if !wanted {
+        return groups::Limits::default();
+    }
     groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes: profile.sandbox.processes }
 }
 
