@@ -5,7 +5,7 @@ mod attack;
 mod enforcement;
 mod mechanisms;
 
-pub use attack::{Attempt, attack};
+pub use attack::{AttackError, Attempt, attack};
 use serde::Serialize;
 
 use crate::config::{ByteSize, Config};

@@ -47,12 +47,6 @@ enum How {
     GiveWay,
 }
 
-impl How {
-    fn of(longest: Duration) -> Self {
-        if has_cores() { Self::Spin(longest) } else { Self::GiveWay }
-    }
-}
-
 impl Spinner {
     /// For a host that has asked and waits for the answer.
     pub(crate) fn for_answers(latency: Latency) -> Self {
@@ -60,7 +54,7 @@ impl Spinner {
             Latency::Normal => A_WAKE_UP,
             Latency::Low => LONGEST,
         };
-        Self::new(How::of(longest))
+        Self::new(if has_cores() { How::Spin(longest) } else { How::GiveWay })
     }
 
     /// For a worker process that waits for what it is asked next, which may never come: `None` where it is to block at
@@ -102,6 +96,14 @@ impl Spinner {
         Some(Spell::begin(self.how))
     }
 
+    /// Begins one that may take so long, whatever came of others before.
+    pub(crate) fn begin_once(&self, longest: Duration) -> Spell {
+        Spell::begin(match self.how {
+            How::Spin(_) => How::Spin(longest),
+            How::GiveWay => How::GiveWay,
+        })
+    }
+
     /// What was waited for has come.
     pub(crate) fn hit(&mut self, spell: &mut Spell) {
         spell.look_at_the_clock();
@@ -138,11 +140,6 @@ pub(crate) struct Spell {
 }
 
 impl Spell {
-    /// One wait, whatever came of others before.
-    pub(crate) fn of(longest: Duration) -> Self {
-        Self::begin(How::of(longest))
-    }
-
     fn begin(how: How) -> Self {
         let now = Instant::now();
         Self { how, looks: 0, since: now, last: now, was_away: false }

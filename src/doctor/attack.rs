@@ -18,6 +18,7 @@ use rustix::{
     process::{Pid, Resource, Rlimit, getpid},
 };
 use serde::Serialize;
+use thiserror::Error;
 
 use crate::{
     BlockingCallExt, BlockingWorker, CallError, Cause, EvalError, Oast, Spec, StartError,
@@ -37,6 +38,17 @@ pub struct Attempt {
     pub is_held: bool,
     /// How many processes were left when the worker was stopped.
     pub left_behind: usize,
+}
+
+/// Why nothing was tried.
+#[derive(Debug, Error)]
+pub enum AttackError {
+    /// What the attacks aim at cannot be made: files in the directory for temporary ones, and sockets.
+    #[error("the bait cannot be laid: {0}")]
+    Bait(#[from] io::Error),
+    /// Oast does not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
 }
 
 /// What the attacks aim at.
@@ -75,13 +87,13 @@ const ATTACKS: [Attack; 14] = [
 /// that lets code run for ever, and some seconds more.
 ///
 /// # Errors
-/// No worker can be started here at all.
-pub fn attack(mut config: Config) -> Result<Vec<Attempt>, StartError> {
+/// There is nothing to aim at, or Oast does not start.
+pub fn attack(mut config: Config) -> Result<Vec<Attempt>, AttackError> {
     if let Some(profile) = config.profiles.get_mut("untrusted") {
         let limit = &mut profile.limits.wall_time;
         *limit = Some(limit.map_or(PATIENCE, |limit| limit.min(PATIENCE)));
     }
-    let bait = Bait::lay().map_err(StartError::Thread)?;
+    let bait = Bait::lay()?;
     let oast = Oast::start(config)?;
     Ok(ATTACKS.iter().map(|attack| carry_out(&oast, attack, &bait)).collect())
 }

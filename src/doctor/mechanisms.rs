@@ -6,10 +6,10 @@ use rustix::process::{Resource, getrlimit};
 
 use super::{Machine, Mechanism, ResourceLimit};
 use crate::{
-    config::ByteSize,
+    config::{ByteSize, Mechanism as Wall},
     sandbox::{
         available::{self, CgroupLayout},
-        groups,
+        plan::is_here,
     },
 };
 
@@ -27,28 +27,26 @@ pub(super) fn machine() -> Machine {
 /// Everything that could hold a worker process, whether or not it is here.
 pub(super) fn all() -> Vec<Mechanism> {
     vec![
-        used("pidfd", available::has_pidfd(), "the end of a process is noticed at once"),
-        used("subreaper", available::has_subreaper(), "a guard adopts what its worker process leaves behind"),
-        used("children", available::lists_children(), "what a worker process started is found and ended with it"),
+        found(Wall::Pidfd, "the end of a process is noticed at once"),
+        found(Wall::Subreaper, "a guard adopts what its worker process leaves behind"),
+        found(Wall::Children, "what a worker process started is found and ended with it"),
         cgroups(),
         landlock(),
-        used("seccomp", available::has_seccomp(), "system calls are filtered where a profile wants it"),
+        found(Wall::Seccomp, "system calls are filtered where a profile wants it"),
         user_namespaces(),
     ]
 }
 
-fn used(name: &'static str, is_available: bool, what_for: &str) -> Mechanism {
-    Mechanism { name, is_available, is_used: is_available, found: what_for.to_owned() }
-}
-
-fn unused(name: &'static str, is_available: bool, found: impl Into<String>) -> Mechanism {
-    Mechanism { name, is_available, is_used: false, found: found.into() }
+/// What is here is in use, where a profile wants it; whether it is here is what a profile that requires it is told.
+fn found(wall: Wall, found: impl Into<String>) -> Mechanism {
+    let is_available = is_here(wall);
+    Mechanism { name: wall.name(), is_available, is_used: is_available, found: found.into() }
 }
 
 fn cgroups() -> Mechanism {
     let groups = available::cgroups();
     let layout = match groups.layout {
-        CgroupLayout::None => return unused("cgroups", false, "none are mounted"),
+        CgroupLayout::None => return found(Wall::Cgroups, "none are mounted"),
         CgroupLayout::V1 => "version 1",
         CgroupLayout::V2 => "version 2",
         CgroupLayout::Hybrid => "version 1, and version 2 beside it",
@@ -62,9 +60,8 @@ fn cgroups() -> Mechanism {
     } else {
         format!("; controllers {}", groups.controllers.join(", "))
     };
-    let can_limit = groups::can_limit_memory();
-    let memory = if can_limit { "can limit memory" } else { "cannot limit memory for this user, here" };
-    used("cgroups", can_limit, &format!("{memory}: {layout}{own}{controllers}"))
+    let memory = if is_here(Wall::Cgroups) { "can limit memory" } else { "cannot limit memory for this user, here" };
+    found(Wall::Cgroups, format!("{memory}: {layout}{own}{controllers}"))
 }
 
 fn landlock() -> Mechanism {
@@ -75,16 +72,16 @@ fn landlock() -> Mechanism {
                 4 | 5 => "files and TCP",
                 6.. => "files, TCP, signals and sockets without a file",
             };
-            used("landlock", true, &format!("version {version} of its interface: {what}"))
+            found(Wall::Landlock, format!("version {version} of its interface: {what}"))
         }
-        None => unused("landlock", false, "not in this kernel, or switched off"),
+        None => found(Wall::Landlock, "not in this kernel, or switched off"),
     }
 }
 
 fn user_namespaces() -> Mechanism {
     match available::user_namespaces_forbidden_by() {
-        None => used("user-namespaces", true, "no setting forbids them"),
-        Some(by) => unused("user-namespaces", false, format!("forbidden by {by}")),
+        None => found(Wall::UserNamespaces, "no setting forbids them"),
+        Some(by) => found(Wall::UserNamespaces, format!("forbidden by {by}")),
     }
 }
 

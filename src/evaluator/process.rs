@@ -20,7 +20,7 @@ use std::{
 use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force, Launch, Request, TooLarge};
 
 use crate::{
-    sandbox::Plan,
+    sandbox::plan,
     wire::{BuildId, EncodeError, JavaScript},
 };
 
@@ -58,7 +58,7 @@ impl Process {
 
 impl Evaluator for Process {
     fn start(&mut self, launch: Launch, events: Events) {
-        let missing = Plan::from(&launch.profile.sandbox).missing();
+        let missing = plan::missing(&launch.profile.sandbox.require);
         if !missing.is_empty() {
             let names: Vec<&str> = missing.iter().map(|mechanism| mechanism.name()).collect();
             let names = names.join("`, `");

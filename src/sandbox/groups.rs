@@ -62,6 +62,10 @@ impl Groups {
     /// Names new ones, of those that this machine has and that are of use for the limits.
     pub(crate) fn named(limits: Limits) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
+        // To find where they can be made may move this process, which nobody then wants.
+        if limits == Limits::default() {
+            return Self::default();
+        }
         let hierarchies = hierarchies();
         let number = LAST.fetch_add(1, Ordering::Relaxed);
         let name = format!("oast-{}-{:08x}-{number}", rustix::process::getpid().as_raw_nonzero(), own_number());
@@ -69,7 +73,7 @@ impl Groups {
         Self {
             memory: limits.memory.and_then(|_| below(&hierarchies.memory)),
             processes: limits.processes.and_then(|_| below(&hierarchies.processes)),
-            tree: (limits != Limits::default()).then(|| below(&hierarchies.tree)).flatten(),
+            tree: below(&hierarchies.tree),
             is_unified: hierarchies.is_unified,
         }
     }

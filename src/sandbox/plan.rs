@@ -14,7 +14,7 @@
 //! A step that this machine does not offer is left out, unless the profile requires its mechanism. Any other error ends the
 //! start, with the name of the step.
 
-use oast_config::{ByteSize, Files, Mechanism, Network, Privileges, Sandbox, SystemCalls};
+use oast_config::{Files, Mechanism, Network, Privileges, SystemCalls};
 use rustix::io::Errno;
 
 use super::{
@@ -53,28 +53,6 @@ pub(super) enum Taken {
     NotHere(Errno),
 }
 
-impl From<&Sandbox> for Plan {
-    fn from(sandbox: &Sandbox) -> Self {
-        Self {
-            groups: Groups::default(),
-            rlimits: Rlimits {
-                open_files: sandbox.open_files,
-                file_size: sandbox.file_size.map(ByteSize::get),
-                data: sandbox.data.map(ByteSize::get),
-                core: sandbox.core.get(),
-                stack: sandbox.stack.get(),
-            },
-            processes: sandbox.processes,
-            privileges: sandbox.privileges,
-            files: sandbox.files,
-            directory: false,
-            network: sandbox.network,
-            system_calls: sandbox.system_calls,
-            require: sandbox.require.clone(),
-        }
-    }
-}
-
 impl Plan {
     /// Confines this process, which must be single-threaded, and all that it will start.
     pub(crate) fn carry_out(&self) -> Result<(), Failed> {
@@ -86,6 +64,8 @@ impl Plan {
         self.enter_namespaces()?;
         if self.confines() {
             rustix::thread::set_no_new_privs(true).map_err(at("gain no privileges"))?;
+        }
+        if self.withholds() {
             self.insist(Mechanism::Landlock, "restrict files", files::restrict(self)?)?;
         }
         if self.privileges == Privileges::Dropped {
@@ -96,11 +76,6 @@ impl Plan {
             self.insist(Mechanism::Seccomp, "filter system calls", filtered)?;
         }
         Ok(())
-    }
-
-    /// Mechanisms that the profile insists on, and that are not here.
-    pub(crate) fn missing(&self) -> Vec<Mechanism> {
-        self.require.iter().copied().filter(|mechanism| !is_here(*mechanism)).collect()
     }
 
     fn join_groups(&self) -> Result<(), Failed> {
@@ -126,11 +101,15 @@ impl Plan {
         }
     }
 
-    const fn confines(&self) -> bool {
+    /// Whether there is anything that Landlock would withhold.
+    const fn withholds(&self) -> bool {
         matches!(self.privileges, Privileges::Dropped)
             || matches!(self.files, Files::ReadOnly)
             || matches!(self.network, Network::None)
-            || matches!(self.system_calls, SystemCalls::Filtered)
+    }
+
+    const fn confines(&self) -> bool {
+        self.withholds() || matches!(self.system_calls, SystemCalls::Filtered)
     }
 
     fn insist(&self, mechanism: Mechanism, step: &'static str, taken: Taken) -> Result<(), Failed> {
@@ -139,6 +118,11 @@ impl Plan {
             Taken::Yes | Taken::NotHere(_) => Ok(()),
         }
     }
+}
+
+/// Those of the required mechanisms that are not here.
+pub(crate) fn missing(required: &[Mechanism]) -> Vec<Mechanism> {
+    required.iter().copied().filter(|mechanism| !is_here(*mechanism)).collect()
 }
 
 /// Whether this machine has a mechanism, as far as a look tells.
@@ -160,21 +144,36 @@ pub(super) fn at(step: &'static str) -> impl FnOnce(Errno) -> Failed {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use oast_config::Profile;
 
     use super::*;
 
+    /// What a profile wants of the steps that confine.
+    pub(in crate::sandbox) fn plan(profile: &Profile) -> Plan {
+        let sandbox = &profile.sandbox;
+        Plan {
+            groups: Groups::default(),
+            rlimits: Rlimits { open_files: None, file_size: None, data: None, core: 0, stack: 0 },
+            processes: sandbox.processes,
+            privileges: sandbox.privileges,
+            files: sandbox.files,
+            directory: false,
+            network: sandbox.network,
+            system_calls: sandbox.system_calls,
+            require: sandbox.require.clone(),
+        }
+    }
+
     #[test]
     fn only_what_is_wanted_confines() {
-        let plan = |profile: Profile| Plan::from(&profile.sandbox);
-        assert!(!plan(Profile::trusted()).confines() && !plan(Profile::notebook()).confines());
-        assert!(plan(Profile::untrusted()).confines());
+        assert!(!plan(&Profile::trusted()).confines() && !plan(&Profile::notebook()).confines());
+        assert!(plan(&Profile::untrusted()).confines());
     }
 
     #[test]
     fn what_is_required_and_not_here_fails_its_step() {
-        let mut plan = Plan::from(&Profile::untrusted().sandbox);
+        let mut plan = plan(&Profile::untrusted());
         let missing = Taken::NotHere(Errno::NOSYS);
         assert_eq!(plan.insist(Mechanism::Landlock, "restrict files", missing), Ok(()));
         plan.require = vec![Mechanism::Landlock];

@@ -256,11 +256,7 @@ fn malformed(_: seccompiler::BackendError) -> Failed {
 mod tests {
     use oast_config::Profile;
 
-    use super::*;
-
-    fn plan(profile: &Profile) -> Plan {
-        Plan::from(&profile.sandbox)
-    }
+    use super::{super::plan::tests::plan, *};
 
     #[test]
     fn the_rules_make_a_program() {

@@ -20,12 +20,10 @@ pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
         return Err("it is another build of the program than its host".to_owned());
     }
     let limit = ByteSize(launch.message_limit);
-    let Channels { control, page } = channels;
-    let shared = Page::map(&page).map_err(|error| error.to_string())?;
+    let page = Page::map(&channels.page).map_err(|error| error.to_string())?;
     // Code that had it could hold the file when the host wants to write.
-    drop(page);
-    let page = shared;
-    let control = Arc::new(control);
+    drop(channels.page);
+    let control = Arc::new(channels.control);
     let outlet = SocketOutlet::new(control.clone(), page, limit).map_err(|error| error.to_string())?;
     let outlet = Arc::new(outlet);
     let interrupts = Arc::new(Interrupts::Shared(page));

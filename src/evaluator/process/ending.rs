@@ -15,10 +15,7 @@ use rustix::{
 use tokio::io::Interest;
 
 use super::link::{Link, WorkerProcess, clear, watched};
-use crate::{
-    spin::Spell,
-    wire::{BuildId, FromLauncher, page},
-};
+use crate::wire::{BuildId, FromLauncher, page};
 
 /// How long a process may live on after it closed its control channel.
 const CLOSED_GRACE: Duration = Duration::from_secs(1);
@@ -187,7 +184,7 @@ impl Link {
     /// A channel is closed when a process ends, and its guard is about to say how: whoever looks for a moment need not be
     /// woken then.
     async fn expect_end(&self) {
-        let mut spell = Spell::of(END_IS_NEAR);
+        let mut spell = self.state.borrow().spinner.begin_once(END_IS_NEAR);
         while spell.goes_on() {
             spell.make_way();
             tokio::task::yield_now().await;
