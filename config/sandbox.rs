@@ -34,6 +34,8 @@ pub struct Sandbox {
     pub privileges: Privileges,
     /// Which files it reaches.
     pub files: Files,
+    /// Room for files of its own, in memory, where the system's are read-only.
+    pub scratch: ByteSize,
     /// Which network it reaches.
     pub network: Network,
     /// Which system calls it may make.
@@ -60,8 +62,8 @@ pub enum Privileges {
 pub enum Files {
     /// All that its user may.
     All,
-    /// It reads the system's programs and libraries, and the directory that its spec names. It writes none, and changes nothing
-    /// that is said about one.
+    /// It reads the system's programs and libraries, and the directory that its spec names. Where it has a root of its own it
+    /// finds no others, and writes within [`scratch`](Sandbox::scratch); elsewhere it writes none.
     ReadOnly,
 }
 

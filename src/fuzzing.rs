@@ -3,7 +3,7 @@
 
 use oast_config::ByteSize;
 
-use crate::wire::{Decoder, FromLauncher, FromWorker, Launch, Message, ToWorker};
+use crate::wire::{Decoder, FromLauncher, FromWorker, Message, ToLauncher, ToWorker};
 
 /// Small enough that a frame which takes more memory than it has bytes is noticed.
 const LIMIT: ByteSize = ByteSize::mib(1);
@@ -17,7 +17,7 @@ pub fn from_worker(bytes: &[u8]) {
 /// Reads as a worker process and its launcher do.
 pub fn to_worker(bytes: &[u8]) {
     read::<ToWorker>(bytes);
-    read::<Launch>(bytes);
+    read::<ToLauncher>(bytes);
 }
 
 fn read<M: Message>(bytes: &[u8]) {

@@ -71,7 +71,7 @@ impl Oast {
     /// # Errors
     /// The registry is gone.
     pub async fn pool_of(&self, spec: Spec, min: usize, max: usize) -> Result<(), CheckoutError> {
-        let template = self.configured(spec).into_worker_spec();
+        let template = self.configured(spec).template().into_worker_spec();
         let pool = DefinePool { name: template.name.clone(), template, min_spare: min, max };
         self.system.define_pool(pool).await
     }

@@ -10,9 +10,9 @@ use thiserror::Error;
 use crate::{
     evaluator::{
         local::{Local, RuntimeFactory},
-        process::{Process, ProcessSettings},
+        process::{Process, ProcessSettings, Template},
     },
-    wire::{BuildId, JavaScript},
+    wire::{BuildId, JavaScript, RuntimeSettings},
     worker::{self, Functions},
 };
 
@@ -115,15 +115,14 @@ impl Spec {
     }
 
     fn of(name: &str, runtime: Runtime) -> Self {
-        let settings = ProcessSettings {
-            runtime: runtime.name().to_owned(),
-            program: None,
-            directory: None,
-            environment: Vec::new(),
-            javascript: JavaScript::default(),
+        let runtime = RuntimeSettings {
+            name: runtime.name().to_owned(),
             // Without `/proc` no process can be started either, and the start says so.
             build: worker::build_id().unwrap_or_default(),
+            javascript: JavaScript::default(),
         };
+        let settings =
+            ProcessSettings { runtime, program: None, directory: None, environment: Vec::new(), template: None };
         let place = Place::Process(settings);
         Self { name: name.into(), tenant: None, profile: None, place, engine: None }
     }
@@ -165,7 +164,20 @@ impl Spec {
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         if let Place::Process(settings) = &mut self.place {
             settings.program = Some(program.into());
-            settings.build = BuildId::default();
+            settings.runtime.build = BuildId::default();
+        }
+        self
+    }
+
+    /// Forks its processes from a template: a process that has made the runtime once, runs nobody's code, and forks a fresh
+    /// worker process for each start, in a fraction of the time. The first start is made without, and so is any that finds no
+    /// template ready. Workers of a pool have one by themselves.
+    ///
+    /// All processes of a template have the same layout of memory; it is replaced after a thousand forks or ten minutes.
+    #[must_use]
+    pub fn template(mut self) -> Self {
+        if let Place::Process(settings) = &mut self.place {
+            settings.template.get_or_insert_with(Template::new);
         }
         self
     }
@@ -187,7 +199,7 @@ impl Spec {
     #[must_use]
     pub fn local(mut self) -> Self {
         if let Place::Process(settings) = &self.place
-            && let Some(runtime) = Runtime::ALL.iter().find(|known| known.name() == settings.runtime)
+            && let Some(runtime) = Runtime::ALL.iter().find(|known| known.name() == settings.runtime.name)
         {
             self.place = Place::Local(*runtime);
         }
@@ -207,7 +219,8 @@ impl Spec {
                 EvaluatorFactory::new(move || Local::new(make.clone(), stack))
             }
             Place::Process(settings) => {
-                let settings = Arc::new(ProcessSettings { javascript, ..settings });
+                let runtime = RuntimeSettings { javascript, ..settings.runtime };
+                let settings = Arc::new(ProcessSettings { runtime, ..settings });
                 EvaluatorFactory::new(move || Process::new(settings.clone()))
             }
         };

@@ -34,15 +34,19 @@
 //! | 4 | host → worker | `Channel` | 0 | `text` name, `ChannelMessage` |
 //! | 5 | host → worker | `Shutdown` | 0 | empty. Leave when the evaluations that have begun have ended |
 //! | 16 | host → launcher | `Launch` | 0 | `Launch` |
+//! | 17 | host → launcher | `WarmUp` | 0 | `RuntimeSettings`: become a template |
+//! | 18 | host → template | `Fork` | 0 | nothing; three descriptors come along, the standard ones of a launcher |
 //! | 32 | worker → host | `Hello` | 0 | `text` runtime, `Capabilities`, `BuildId` |
 //! | 33 | worker → host | `Suspended` | yes | empty. The evaluation waits, and others may run |
 //! | 34 | worker → host | `Replied` | yes | `Reply`, `u64` stdout end, `u64` stderr end: how many bytes the runtime itself wrote to each pipe so far |
 //! | 35 | worker → host | `Printing` | yes, or 0 | `Stream`, `u64` position: from there on the stream's bytes are this evaluation's; 0: nobody's |
 //! | 36 | worker → host | `Channel` | 0 | as kind 4 |
 //! | 37 | worker → host | `ResetDone` | 0 | empty |
-//! | 48 | launcher → host | `Born` | 0 | `u32` process id |
+//! | 48 | launcher → host | `Born` | 0 | `u32` process id, `u32` that of the first process of its namespace, or 0 |
 //! | 49 | launcher → host | `Ended` | 0 | `ExitStatus`, `u64` peak memory in bytes, `u64` CPU time in µs, `u64` how often the kernel ended something of it for memory |
 //! | 50 | launcher → host | `Failed` | 0 | `text` step, `i32` errno or 0, `text` what went wrong |
+//! | 51 | template → host | `Warm` | 0 | nothing |
+//! | 52 | template → host | `Forked` | 0 | `u32` process id of the launcher |
 //!
 //! # Types of the body
 //!
@@ -71,9 +75,10 @@
 //! | `Capabilities` | `bool` interleaves, `bool` interrupts, `bool` resets, `bool` evaluates, `bool` calls, `u32` ahead |
 //! | `BuildId` | five `u64`: device, inode, size and modification time (ns) of the program, version of Oast; all 0 for a worker that is another program |
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
-//! | `Launch` | `text` worker, `u64` epoch, `text` runtime, `BuildId`, `u64` message limit, `bool` low latency, `ResourceLimits`, `JavaScript`, `Confinement`, `Groups` |
+//! | `Launch` | `text` worker, `u64` epoch, `RuntimeSettings`, `u64` message limit, `bool` low latency, `ResourceLimits`, `Confinement`, `Groups` |
+//! | `RuntimeSettings` | `text` name, `BuildId`, `JavaScript` |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
-//! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `option u64` processes, `list text` required mechanisms |
+//! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `u64` bytes of files of its own; `option u64` processes, `list text` required mechanisms |
 //! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` tree; `bool` whether they are one, of version 2 |
 //! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!
@@ -104,7 +109,7 @@ pub use blob::Blob;
 pub(crate) use incoming::{Decoder, WireError};
 pub(crate) use messages::{
     BuildId, Confinement, FromLauncher, FromWorker, Groups, Hello, JavaScript, Launch, Message, Replied,
-    ResourceLimits, ToWorker,
+    ResourceLimits, RuntimeSettings, ToLauncher, ToWorker,
 };
 pub(crate) use outgoing::{EncodeError, Outgoing};
 

@@ -7,7 +7,10 @@
 use std::{
     fs, io,
     net::{TcpListener, TcpStream, UdpSocket},
-    os::unix::net::{UnixListener, UnixStream},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
     path::PathBuf,
     thread,
     time::{Duration, Instant},
@@ -69,7 +72,7 @@ type Attack = (&'static str, fn(&BlockingWorker, &Bait) -> Result<Tried, CallErr
 const ATTACKS: [Attack; 14] = [
     ("read a secret of its host", |worker, bait| worker.call(read, (text(&bait.secret),))),
     ("read the environment of its host", |worker, _| worker.call(read, (format!("/proc/{}/environ", pid()),))),
-    ("write where everybody may write", |worker, _| worker.call(fill, (text(&std::env::temp_dir()),))),
+    ("write where everybody may write", |worker, bait| worker.call(fill, (text(&bait.directory),))),
     ("reach a server of this machine by TCP", |worker, bait| worker.call(connect, (port(bait.tcp.local_addr()),))),
     ("reach a server of this machine by UDP", |worker, bait| worker.call(send, (port(bait.udp.local_addr()),))),
     ("reach a service of this machine by its file", |worker, bait| worker.call(connect_by_path, (text(&bait.socket),))),
@@ -156,6 +159,7 @@ impl Bait {
         let directory = std::env::temp_dir().join(format!("oast-bait-{}", pid()));
         // Of its own, whoever else writes there: what is there already is nobody's bait.
         fs::create_dir(&directory)?;
+        fs::set_permissions(&directory, fs::Permissions::from_mode(0o777))?;
         let (secret, socket) = (directory.join("secret"), directory.join("service"));
         fs::write(&secret, "secret")?;
         let _service = UnixListener::bind(&socket)?;

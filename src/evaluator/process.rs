@@ -9,6 +9,7 @@ mod output;
 mod reader;
 mod sampler;
 mod spawner;
+mod template;
 
 use std::{
     ffi::OsString,
@@ -21,26 +22,25 @@ use oast_actors::{ChannelMessage, EvalId, Evaluator, Event, Events, Exit, Force,
 
 use crate::{
     sandbox::plan,
-    wire::{BuildId, EncodeError, JavaScript},
+    wire::{EncodeError, RuntimeSettings},
 };
 
 use self::link::Link;
+pub(crate) use self::template::Template;
 
 /// What worker processes of one worker are started with, besides their profile.
 #[derive(Clone, Debug)]
 pub(crate) struct ProcessSettings {
     /// The runtime to run.
-    pub(crate) runtime: String,
+    pub(crate) runtime: RuntimeSettings,
     /// The program to start; `None` starts this one anew.
     pub(crate) program: Option<PathBuf>,
     /// Where it starts.
     pub(crate) directory: Option<PathBuf>,
     /// Environment variables beyond those that the profile lets through.
     pub(crate) environment: Vec<(OsString, OsString)>,
-    /// Settings of the runtime `javascript`.
-    pub(crate) javascript: JavaScript,
-    /// The program that the functions of the runtime `rust` belong to.
-    pub(crate) build: BuildId,
+    /// What its processes are forked from, where it is not started anew for each.
+    pub(crate) template: Option<Template>,
 }
 
 /// Runs code in a worker process.

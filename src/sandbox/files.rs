@@ -10,13 +10,25 @@ use landlock::{
 use oast_config::{Files, Network, Privileges};
 use rustix::io::Errno;
 
-use super::plan::{Failed, Plan, Taken};
+use super::{
+    plan::{Failed, Plan, Taken},
+    root,
+};
+
+/// Which files there are at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// Those of the machine.
+    Machine,
+    /// Those of a root of its own.
+    Own,
+}
 
 /// The version of the interface that this is written for. Later ones have more to withhold.
 const VERSION: ABI = ABI::V6;
 
-/// Where programs and libraries are, with what they need of the system's settings, and what a process may know of itself.
-const READABLE: [&str; 11] = [
+/// Where programs and libraries are, with what they need of the system's settings.
+pub(super) const SYSTEM: [&str; 9] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -26,26 +38,27 @@ const READABLE: [&str; 11] = [
     "/etc/ld.so.cache",
     "/etc/localtime",
     "/etc/ssl",
-    "/proc/self",
-    "/proc/self/exe",
 ];
 
+/// What a process may know of itself.
+const ITSELF: [&str; 2] = ["/proc/self", "/proc/self/exe"];
+
 /// Devices that hold nothing.
-const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+pub(super) const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
 /// Restricts this process for good.
-pub(super) fn restrict(plan: &Plan) -> Result<Taken, Failed> {
+pub(super) fn restrict(plan: &Plan, view: View) -> Result<Taken, Failed> {
     if super::available::landlock_abi().is_none() {
         return Ok(Taken::NotHere(Errno::OPNOTSUPP));
     }
-    let status = ruleset(plan).and_then(RulesetCreated::restrict_self).map_err(failed)?;
+    let status = ruleset(plan, view).and_then(RulesetCreated::restrict_self).map_err(failed)?;
     match status.ruleset {
         RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(Taken::Yes),
         RulesetStatus::NotEnforced => Ok(Taken::NotHere(Errno::OPNOTSUPP)),
     }
 }
 
-fn ruleset(plan: &Plan) -> Result<RulesetCreated, RulesetError> {
+fn ruleset(plan: &Plan, view: View) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default();
     if plan.files == Files::ReadOnly {
         ruleset = ruleset.handle_access(AccessFs::from_all(VERSION))?;
@@ -59,18 +72,32 @@ fn ruleset(plan: &Plan) -> Result<RulesetCreated, RulesetError> {
     let created = ruleset.create()?;
     match plan.files {
         Files::All => Ok(created),
-        Files::ReadOnly => created.add_rules(rules(plan.directory)),
+        Files::ReadOnly => match view {
+            View::Machine => created.add_rules(rules_for_machine(plan.directory)),
+            View::Own => created.add_rules(rules_for_own_root(plan.scratch)),
+        },
     }
 }
 
+/// The root of its own has only what may be read.
+fn rules_for_own_root(scratch: u64) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
+    let readable = std::iter::once((PathBuf::from("/"), AccessFs::from_read(VERSION)));
+    let writable = root::WRITABLE.iter().filter(move |_| scratch > 0);
+    let writable = writable.map(|path| (PathBuf::from(path), AccessFs::from_all(VERSION)));
+    readable.chain(writable).chain(devices()).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
+}
+
 /// What can be opened now. What cannot, cannot be afterwards either. A directory that is all there is was given to nobody.
-fn rules(directory: bool) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
+fn rules_for_machine(directory: bool) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
     let directory = std::env::current_dir().into_iter().filter(move |path| directory && path.parent().is_some());
-    let readable = READABLE.map(PathBuf::from).into_iter().chain(directory);
+    let readable = SYSTEM.into_iter().chain(ITSELF).map(PathBuf::from).chain(directory);
     let readable = readable.map(|path| (path, AccessFs::from_read(VERSION)));
-    let device = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
-    let devices = DEVICES.into_iter().map(move |path| (PathBuf::from(path), device));
-    readable.chain(devices).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
+    readable.chain(devices()).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
+}
+
+fn devices() -> impl Iterator<Item = (PathBuf, BitFlags<AccessFs>)> {
+    let access = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
+    DEVICES.into_iter().map(move |path| (PathBuf::from(path), access))
 }
 
 fn rule(path: &std::path::Path, access: BitFlags<AccessFs>) -> Option<PathBeneath<PathFd>> {

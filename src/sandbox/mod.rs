@@ -10,7 +10,8 @@ mod namespaces;
 pub(crate) mod plan;
 mod privileges;
 mod rlimits;
+mod root;
 mod system_calls;
 
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Failed, Plan};
 pub(crate) use rlimits::Rlimits;

@@ -3,25 +3,28 @@
 
 use std::fs;
 
-use oast_config::{Network, Privileges};
+use oast_config::{Files, Network, Privileges};
 use rustix::{
     io::Errno,
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use super::plan::{Failed, Taken, at};
+use super::plan::{Failed, Plan, Taken, at};
 
 /// What is made for a plan. That of users stands before all others.
-pub(super) fn wanted(privileges: Privileges, network: Network) -> UnshareFlags {
+pub(super) fn wanted(plan: &Plan) -> UnshareFlags {
     let mut flags = UnshareFlags::empty();
-    if privileges == Privileges::Dropped {
-        flags |= UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+    if plan.privileges == Privileges::Dropped {
+        flags |= UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
     }
-    if network == Network::None {
+    if plan.files == Files::ReadOnly {
+        flags |= UnshareFlags::NEWNS;
+    }
+    if plan.network == Network::None {
         flags |= UnshareFlags::NEWNET;
     }
     // Root needs none for the others, and would be root of nothing else in it.
-    let stays_root = privileges == Privileges::Kept && rustix::process::geteuid().is_root();
+    let stays_root = plan.privileges == Privileges::Kept && rustix::process::geteuid().is_root();
     if flags.is_empty() || stays_root { flags } else { flags | UnshareFlags::NEWUSER }
 }
 

@@ -1,26 +1,30 @@
-//! What is put in place before a worker process runs any code, and in which order. The launcher carries it out in the worker
-//! process, which is single-threaded then.
+//! What is put in place before a worker process runs any code, and in which order. The first half is [`Plan::enter`], after
+//! which the worker process proper is forked where it has a namespace of processes; the second half is [`Plan::confine`], in the
+//! worker process itself. Whoever carries them out is single-threaded.
 //!
 //! 1. Control groups: what is used from here on is counted. The host has made them, and only its user may join.
 //! 2. Resource limits: they need nothing, and hold for all that comes.
 //! 3. Another user, where this one is root: whoever is root stays the owner of root's files, whatever else it has lost.
-//! 4. Namespaces: to make them takes what the next steps take away. The limit of processes follows, for it counts those of
-//!    the user within the namespace, where before it would have counted all that the user has.
-//! 5. No new privileges: without it, an ordinary user may neither restrict itself nor filter.
-//! 6. Files, TCP and signals (Landlock), whose rules are made by opening files that may be out of reach afterwards.
-//! 7. Capabilities: within its namespace, the process has had all of them.
-//! 8. System calls, last: the filter forbids what the steps before it have used.
+//! 4. Namespaces: to make them takes what the next steps take away. Here the first half ends.
+//! 5. A root of its own, by whoever is in all of the namespaces: its view of processes is that of whoever mounts it.
+//! 6. The limit of processes, which counts those of the user within the namespace, where before it would have counted all
+//!    that the user has.
+//! 7. No new privileges: without it, an ordinary user may neither restrict itself nor filter.
+//! 8. Files, TCP and signals (Landlock), whose rules are made by opening files that may be out of reach afterwards.
+//! 9. Capabilities: within its namespace, the process has had all of them.
+//! 10. System calls, last: the filter forbids what the steps before it have used.
 //!
 //! A step that this machine does not offer is left out, unless the profile requires its mechanism. Any other error ends the
 //! start, with the name of the step.
 
 use oast_config::{Files, Mechanism, Network, Privileges, SystemCalls};
-use rustix::io::Errno;
+use rustix::{io::Errno, thread::UnshareFlags};
 
 use super::{
-    Rlimits, available, files,
+    Rlimits, available,
+    files::{self, View},
     groups::{self, Groups},
-    namespaces, privileges, rlimits, system_calls,
+    namespaces, privileges, rlimits, root, system_calls,
 };
 
 /// What is to be in place.
@@ -33,6 +37,8 @@ pub(crate) struct Plan {
     pub(crate) files: Files,
     /// Whether the directory that it starts in is among the files that it reads.
     pub(crate) directory: bool,
+    /// How many bytes of files of its own it may have, where its files are read-only and it has a root of its own.
+    pub(crate) scratch: u64,
     pub(crate) network: Network,
     pub(crate) system_calls: SystemCalls,
     pub(crate) require: Vec<Mechanism>,
@@ -53,20 +59,45 @@ pub(super) enum Taken {
     NotHere(Errno),
 }
 
+/// The namespaces that a process has entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entered(UnshareFlags);
+
+impl Entered {
+    /// Whether whatever this process forks next is the first process of a new namespace, which ends all others in it
+    /// when it ends. The process itself stays outside.
+    pub(crate) const fn has_processes(self) -> bool {
+        self.0.contains(UnshareFlags::NEWPID)
+    }
+
+    const fn has_mounts(self) -> bool {
+        self.0.contains(UnshareFlags::NEWNS)
+    }
+}
+
 impl Plan {
-    /// Confines this process, which must be single-threaded, and all that it will start.
-    pub(crate) fn carry_out(&self) -> Result<(), Failed> {
+    /// The first half: counts and limits this process, and lets it into its namespaces.
+    pub(crate) fn enter(&self) -> Result<Entered, Failed> {
         self.join_groups()?;
         rlimits::apply(&self.rlimits)?;
         if self.privileges == Privileges::Dropped {
             privileges::stop_being_root()?;
         }
-        self.enter_namespaces()?;
+        self.enter_namespaces()
+    }
+
+    /// The second half: confines this process, which is in the namespaces, and all that it will start.
+    pub(crate) fn confine(&self, entered: Entered) -> Result<(), Failed> {
+        let view = self.enter_root(entered)?;
+        if let Some(processes) = self.processes.filter(|_| !entered.0.is_empty()) {
+            // The first process of a namespace is none of those that code has started.
+            rlimits::processes(processes + u64::from(entered.has_processes()))?;
+        }
         if self.confines() {
             rustix::thread::set_no_new_privs(true).map_err(at("gain no privileges"))?;
         }
         if self.withholds() {
-            self.insist(Mechanism::Landlock, "restrict files", files::restrict(self)?)?;
+            self.insist(Mechanism::Landlock, "restrict files", files::restrict(self, view)?)?;
         }
         if self.privileges == Privileges::Dropped {
             privileges::drop_capabilities()?;
@@ -88,16 +119,26 @@ impl Plan {
         self.insist(Mechanism::Cgroups, "join control groups", joined)
     }
 
-    fn enter_namespaces(&self) -> Result<(), Failed> {
-        let wanted = namespaces::wanted(self.privileges, self.network);
+    fn enter_namespaces(&self) -> Result<Entered, Failed> {
+        let wanted = namespaces::wanted(self);
         if wanted.is_empty() {
-            return Ok(());
+            return Ok(Entered(wanted));
         }
-        let entered = namespaces::enter(wanted)?;
-        self.insist(Mechanism::UserNamespaces, "enter namespaces", entered)?;
-        match (entered, self.processes) {
-            (Taken::Yes, Some(processes)) => rlimits::processes(processes),
-            (Taken::Yes, None) | (Taken::NotHere(_), _) => Ok(()),
+        let taken = namespaces::enter(wanted)?;
+        self.insist(Mechanism::UserNamespaces, "enter namespaces", taken)?;
+        match taken {
+            Taken::Yes => Ok(Entered(wanted)),
+            Taken::NotHere(_) => Ok(Entered(UnshareFlags::empty())),
+        }
+    }
+
+    fn enter_root(&self, entered: Entered) -> Result<View, Failed> {
+        if !entered.has_mounts() {
+            return Ok(View::Machine);
+        }
+        match root::enter(self, entered.has_processes())? {
+            Taken::Yes => Ok(View::Own),
+            Taken::NotHere(_) => Ok(View::Machine),
         }
     }
 
@@ -159,6 +200,7 @@ pub(super) mod tests {
             privileges: sandbox.privileges,
             files: sandbox.files,
             directory: false,
+            scratch: sandbox.scratch.get(),
             network: sandbox.network,
             system_calls: sandbox.system_calls,
             require: sandbox.require.clone(),

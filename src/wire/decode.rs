@@ -7,7 +7,7 @@ use oast_actors::{Call, ChannelMessage, EvalId, Job, Reply, ReplyResult, Request
 use oast_config::ByteSize;
 
 use super::{
-    EncodeError, FromLauncher, FromWorker, Launch, Message, Outgoing, Replied, ToWorker, WireError, body::Body, encode,
+    EncodeError, FromLauncher, FromWorker, Message, Outgoing, Replied, ToLauncher, ToWorker, WireError, body::Body, encode,
     messages::kind, value::read_value,
 };
 
@@ -62,7 +62,7 @@ impl Message for FromLauncher {
     fn decode(kind: u8, id: u64, body: &mut Body<'_>) -> Result<Self, WireError> {
         check_id(kind, id, false)?;
         let message = match kind {
-            kind::BORN => body.get().map(|pid| Self::Born { pid }),
+            kind::BORN => body.get().map(|(pid, init)| Self::Born { pid, init }),
             kind::ENDED => body.serde().map(|(status, peak_memory, cpu, out_of_memory)| Self::Ended {
                 status,
                 peak_memory,
@@ -70,23 +70,28 @@ impl Message for FromLauncher {
                 out_of_memory,
             }),
             kind::FAILED => body.serde().map(|(step, errno, text)| Self::Failed { step, errno, text }),
+            kind::WARM => Ok(Self::Warm),
+            kind::FORKED => body.get().map(|pid| Self::Forked { pid }),
             _ => return Err(WireError::Kind(kind)),
         };
         message.map_err(|cause| WireError::Malformed { kind, cause })
     }
 }
 
-impl Message for Launch {
+impl Message for ToLauncher {
     fn encode(&self, outgoing: &mut Outgoing) -> Result<(), EncodeError> {
-        encode::launch(self, outgoing)
+        encode::to_launcher(self, outgoing)
     }
 
     fn decode(kind: u8, id: u64, body: &mut Body<'_>) -> Result<Self, WireError> {
         check_id(kind, id, false)?;
-        if kind != kind::LAUNCH {
-            return Err(WireError::Kind(kind));
-        }
-        body.serde().map_err(|cause| WireError::Malformed { kind, cause })
+        let message = match kind {
+            kind::LAUNCH => body.serde().map(|launch| Self::Launch(Box::new(launch))),
+            kind::WARM_UP => body.serde().map(Self::WarmUp),
+            kind::FORK => Ok(Self::Fork),
+            _ => return Err(WireError::Kind(kind)),
+        };
+        message.map_err(|cause| WireError::Malformed { kind, cause })
     }
 }
 

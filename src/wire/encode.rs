@@ -7,7 +7,7 @@ use oast_config::ByteSize;
 use serde::Serialize;
 
 use super::{
-    EncodeError, FromLauncher, FromWorker, LAYOUT, Launch, Layout, MAX_DEPTH, Outgoing, PAYLOAD_FROM, Replied,
+    EncodeError, FromLauncher, FromWorker, LAYOUT, Layout, MAX_DEPTH, Outgoing, PAYLOAD_FROM, Replied, ToLauncher,
     ToWorker, messages::kind, value::write_value,
 };
 
@@ -63,7 +63,7 @@ pub(super) fn from_worker(message: &FromWorker, outgoing: &mut Outgoing) -> Resu
 
 pub(super) fn from_launcher(message: &FromLauncher, outgoing: &mut Outgoing) -> Result<(), EncodeError> {
     match message {
-        FromLauncher::Born { pid } => outgoing.frame(kind::BORN, 0, |body| body.put(pid)),
+        FromLauncher::Born { pid, init } => outgoing.frame(kind::BORN, 0, |body| body.put((*pid, *init))),
         FromLauncher::Ended { status, peak_memory, cpu, out_of_memory } => {
             let cpu = u64::try_from(cpu.as_micros()).unwrap_or(u64::MAX);
             outgoing.frame(kind::ENDED, 0, |body| body.serde(&(status, peak_memory, cpu, out_of_memory)))
@@ -71,11 +71,17 @@ pub(super) fn from_launcher(message: &FromLauncher, outgoing: &mut Outgoing) -> 
         FromLauncher::Failed { step, errno, text } => {
             outgoing.frame(kind::FAILED, 0, |body| body.serde(&(step, errno, text)))
         }
+        FromLauncher::Warm => outgoing.frame(kind::WARM, 0, empty),
+        FromLauncher::Forked { pid } => outgoing.frame(kind::FORKED, 0, |body| body.put(pid)),
     }
 }
 
-pub(super) fn launch(launch: &Launch, outgoing: &mut Outgoing) -> Result<(), EncodeError> {
-    outgoing.frame(kind::LAUNCH, 0, |body| body.serde(launch))
+pub(super) fn to_launcher(message: &ToLauncher, outgoing: &mut Outgoing) -> Result<(), EncodeError> {
+    match message {
+        ToLauncher::Launch(launch) => outgoing.frame(kind::LAUNCH, 0, |body| body.serde(launch)),
+        ToLauncher::WarmUp(runtime) => outgoing.frame(kind::WARM_UP, 0, |body| body.serde(runtime)),
+        ToLauncher::Fork => outgoing.frame(kind::FORK, 0, empty),
+    }
 }
 
 fn empty(_: &mut BodyWriter<'_>) -> Result<(), EncodeError> {

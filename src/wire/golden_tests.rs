@@ -12,7 +12,7 @@ use oast_config::ByteSize;
 
 use super::{
     BuildId, Confinement, Decoder, FromLauncher, FromWorker, Groups, Hello, JavaScript, Launch, Message, Outgoing,
-    Replied, ResourceLimits, ToWorker,
+    Replied, ResourceLimits, RuntimeSettings, ToLauncher, ToWorker,
     round_trip_tests::{decode_all, take},
 };
 
@@ -79,16 +79,22 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
     };
     let failed = FromLauncher::Failed { step: "exec".into(), errno: 2, text: "no such file".into() };
     check(&[
-        ("born", FromLauncher::Born { pid: 77 }),
+        ("born", FromLauncher::Born { pid: 77, init: 76 }),
         ("ended_code", ended(ExitStatus::Code(1))),
         ("ended_signal", ended(ExitStatus::Signal(9))),
         ("failed", failed),
+        ("warm", FromLauncher::Warm),
+        ("forked", FromLauncher::Forked { pid: 78 }),
     ]);
+    let runtime = RuntimeSettings {
+        name: "javascript".into(),
+        build: BuildId([1, 2, 3, 4, 5]),
+        javascript: JavaScript { memory: Some(1 << 28), stack: None, modules: true },
+    };
     let launch = Launch {
         worker: "js-1".into(),
         epoch: 1,
-        runtime: "javascript".into(),
-        build: BuildId([1, 2, 3, 4, 5]),
+        runtime: runtime.clone(),
         message_limit: 64 << 20,
         low_latency: true,
         limits: ResourceLimits { open_files: Some(64), file_size: None, data: Some(1 << 30), core: 0, stack: 8 << 20 },
@@ -104,12 +110,13 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
             network: true,
             system_calls: true,
             directory: true,
+            scratch: 1 << 24,
             processes: Some(32),
             require: vec!["landlock".to_owned()],
         },
-        javascript: JavaScript { memory: Some(1 << 28), stack: None, modules: true },
     };
-    check(&[("launch", launch)]);
+    let launch = ToLauncher::Launch(Box::new(launch));
+    check(&[("launch", launch), ("warm_up", ToLauncher::WarmUp(runtime)), ("fork", ToLauncher::Fork)]);
 }
 
 fn request(job: Job) -> Request {

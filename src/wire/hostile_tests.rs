@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*};
 use serde::Deserialize;
 
 use super::{
-    Decoder, FromLauncher, FromWorker, Launch, Message, Outgoing, ToWorker, WireError, decode_arguments,
+    Decoder, FromLauncher, FromWorker, Message, Outgoing, ToLauncher, ToWorker, WireError, decode_arguments,
     encode_arguments,
     round_trip_tests::{decode_all, take},
 };
@@ -60,7 +60,7 @@ proptest! {
         error_of::<ToWorker>(&bytes);
         error_of::<FromWorker>(&bytes);
         error_of::<FromLauncher>(&bytes);
-        error_of::<Launch>(&bytes);
+        error_of::<ToLauncher>(&bytes);
     }
 
     #[test]
@@ -69,7 +69,7 @@ proptest! {
         error_of::<ToWorker>(&frame);
         error_of::<FromWorker>(&frame);
         error_of::<FromLauncher>(&frame);
-        error_of::<Launch>(&frame);
+        error_of::<ToLauncher>(&frame);
     }
 
     #[test]

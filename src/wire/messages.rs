@@ -16,6 +16,8 @@ pub(super) mod kind {
     pub(in crate::wire) const CHANNEL_TO_WORKER: u8 = 4;
     pub(in crate::wire) const SHUTDOWN: u8 = 5;
     pub(in crate::wire) const LAUNCH: u8 = 16;
+    pub(in crate::wire) const WARM_UP: u8 = 17;
+    pub(in crate::wire) const FORK: u8 = 18;
     pub(in crate::wire) const HELLO: u8 = 32;
     pub(in crate::wire) const SUSPENDED: u8 = 33;
     pub(in crate::wire) const REPLIED: u8 = 34;
@@ -25,6 +27,8 @@ pub(super) mod kind {
     pub(in crate::wire) const BORN: u8 = 48;
     pub(in crate::wire) const ENDED: u8 = 49;
     pub(in crate::wire) const FAILED: u8 = 50;
+    pub(in crate::wire) const WARM: u8 = 51;
+    pub(in crate::wire) const FORKED: u8 = 52;
 }
 
 /// A set of messages that one end sends and the other takes.
@@ -81,6 +85,17 @@ pub(crate) enum FromWorker {
     ResetDone,
 }
 
+/// What the host tells a launcher, which becomes what it is told first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ToLauncher {
+    /// Become the guard of a worker process.
+    Launch(Box<Launch>),
+    /// Become a template.
+    WarmUp(RuntimeSettings),
+    /// Fork a launcher, which has the descriptors that come along as its standard ones.
+    Fork,
+}
+
 /// What a launcher tells the host about the worker process that it started.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FromLauncher {
@@ -88,6 +103,8 @@ pub(crate) enum FromLauncher {
     Born {
         /// Its process id, as the host sees it.
         pid: u32,
+        /// That of the first process of its namespace; 0 where it has none of its own.
+        init: u32,
     },
     /// The worker process and all that it started is gone.
     Ended {
@@ -108,6 +125,13 @@ pub(crate) enum FromLauncher {
         errno: i32,
         /// What went wrong.
         text: String,
+    },
+    /// The template has made its runtime, and can fork.
+    Warm,
+    /// The template has forked.
+    Forked {
+        /// The process id of the launcher, as the host sees it.
+        pid: u32,
     },
 }
 
@@ -145,21 +169,28 @@ pub(crate) struct Launch {
     /// Which of the worker's processes this is.
     pub(crate) epoch: u64,
     /// The runtime to run.
-    pub(crate) runtime: String,
-    /// The program that the host runs.
-    pub(crate) build: BuildId,
+    pub(crate) runtime: RuntimeSettings,
     /// The largest message, in bytes.
     pub(crate) message_limit: u64,
     /// Whether the worker process spins for a short time before it blocks.
     pub(crate) low_latency: bool,
     /// What the launcher limits before any code runs.
     pub(crate) limits: ResourceLimits,
-    /// Settings of the runtime `javascript`.
-    pub(crate) javascript: JavaScript,
     /// What the launcher withholds before any code runs.
     pub(crate) confinement: Confinement,
     /// The control groups that the worker process joins.
     pub(crate) groups: Groups,
+}
+
+/// What runs code.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RuntimeSettings {
+    /// The runtime's name.
+    pub(crate) name: String,
+    /// The program that the host runs.
+    pub(crate) build: BuildId,
+    /// Settings of the runtime `javascript`.
+    pub(crate) javascript: JavaScript,
 }
 
 /// Directories of control groups. `None` where there is none of the kind.
@@ -188,6 +219,8 @@ pub(crate) struct Confinement {
     pub(crate) system_calls: bool,
     /// Whether the directory that it starts in is among the files that it reads.
     pub(crate) directory: bool,
+    /// How many bytes of files of its own it may have, where files are withheld.
+    pub(crate) scratch: u64,
     /// More processes and threads than this.
     pub(crate) processes: Option<u64>,
     /// The names of mechanisms without which it is not to start.

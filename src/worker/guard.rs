@@ -13,7 +13,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions},
 };
 
-use super::launcher::send_all;
+use super::{birth::Born, launcher::send_all};
 use crate::{
     sandbox::{descendants, groups::Groups},
     wire::{FromLauncher, Message, Outgoing},
@@ -27,7 +27,7 @@ const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
 /// Watches over one worker process.
 pub(super) struct Guard {
-    worker: Pid,
+    born: Born,
     lifeline: UnixStream,
     groups: Groups,
 }
@@ -44,23 +44,26 @@ enum Why {
 }
 
 impl Guard {
-    pub(super) const fn new(worker: Pid, lifeline: UnixStream, groups: Groups) -> Self {
-        Self { worker, lifeline, groups }
+    pub(super) const fn new(born: Born, lifeline: UnixStream, groups: Groups) -> Self {
+        Self { born, lifeline, groups }
     }
 
     /// Returns when the worker process and everything that it started is gone.
     pub(super) fn watch(&self) {
         let_go_of_output();
-        self.tell(&FromLauncher::Born { pid: self.worker.as_raw_nonzero().get().unsigned_abs() });
-        let pidfd = rustix::process::pidfd_open(self.worker, PidfdFlags::empty()).ok();
+        let number = |pid: Pid| pid.as_raw_nonzero().get().unsigned_abs();
+        let Born { worker, init } = &self.born;
+        let init = init.as_ref().map_or(0, |(init, _)| number(*init));
+        self.tell(&FromLauncher::Born { pid: number(*worker), init });
+        let pidfd = rustix::process::pidfd_open(*worker, PidfdFlags::empty()).ok();
         self.volunteer();
         self.rehearse();
         let why = self.wait(pidfd.as_ref());
         if why != Why::Ended {
             // Errors say that it is gone already.
-            let _ = rustix::process::kill_process(self.worker, Signal::KILL);
+            let _ = rustix::process::kill_process(*worker, Signal::KILL);
         }
-        let status = wait_for(self.worker);
+        let status = wait_for(*worker);
         self.groups.end_all();
         descendants::end_all();
         let (peak_memory, cpu) = usage();
@@ -85,7 +88,7 @@ impl Guard {
                 Ok(_) => {
                     let happened = |at: usize| watched.get(at).is_some_and(|fd| !fd.revents().is_empty());
                     let last = watched.len() - 1;
-                    let ended = if worker.is_some() { happened(last) } else { has_ended(self.worker) };
+                    let ended = if worker.is_some() { happened(last) } else { has_ended(self.born.worker) };
                     if out_of_memory.is_some() && happened(1) {
                         return Why::OutOfMemory;
                     } else if ended {
@@ -104,14 +107,14 @@ impl Guard {
     /// which is the guard's to spare, and not the worker process's.
     fn volunteer(&self) {
         // An error says that it is gone already.
-        drop(std::fs::write(format!("/proc/{}/oom_score_adj", self.worker.as_raw_nonzero()), "1000"));
+        drop(std::fs::write(format!("/proc/{}/oom_score_adj", self.born.worker.as_raw_nonzero()), "1000"));
     }
 
     /// Does without consequence what is done at the end, when somebody waits for it: memory that was touched once since the
     /// fork is at hand then, where the kernel would have to find one page after another.
     fn rehearse(&self) {
         let (peak_memory, cpu) = usage();
-        let _not_yet = has_ended(self.worker);
+        let _not_yet = has_ended(self.born.worker);
         let ended = FromLauncher::Ended { status: ExitStatus::Code(0), peak_memory, cpu, out_of_memory: 0 };
         drop(std::hint::black_box(encoded(&ended)));
     }
@@ -188,17 +191,17 @@ mod tests {
     use super::*;
 
     #[expect(clippy::disallowed_methods, reason = "it is no worker process")]
-    fn sleeper(time: &str) -> (Child, Pid) {
+    fn sleeper(time: &str) -> (Child, Born) {
         let child = Command::new("sleep").arg(time).spawn().expect("`sleep` can be started");
         let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).expect("it has a pid");
-        (child, pid)
+        (child, Born { worker: pid, init: None })
     }
 
     #[test]
     fn without_a_descriptor_for_a_process_its_end_is_noticed() {
         let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
-        let (mut child, pid) = sleeper("0.05");
-        assert_eq!(Guard::new(pid, lifeline, Groups::default()).wait(None), Why::Ended);
+        let (mut child, born) = sleeper("0.05");
+        assert_eq!(Guard::new(born, lifeline, Groups::default()).wait(None), Why::Ended);
         assert!(matches!(child.try_wait(), Ok(Some(_))), "it had not ended");
         drop(host);
     }
@@ -206,9 +209,9 @@ mod tests {
     #[test]
     fn without_a_descriptor_for_a_process_the_end_of_its_host_is_noticed() {
         let (host, lifeline) = UnixStream::pair().expect("a pair can be made");
-        let (mut child, pid) = sleeper("10");
+        let (mut child, born) = sleeper("10");
         drop(host);
-        assert_eq!(Guard::new(pid, lifeline, Groups::default()).wait(None), Why::HostGone);
+        assert_eq!(Guard::new(born, lifeline, Groups::default()).wait(None), Why::HostGone);
         child.kill().expect("it is ours");
         child.wait().expect("it is ours");
     }

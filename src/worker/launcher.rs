@@ -15,14 +15,20 @@ use std::{
 
 use oast_config::{Files, Mechanism, Network, Privileges, SystemCalls};
 use rustix::{
+    io::Errno,
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags},
     process::{Pid, Signal},
 };
 
-use super::{guard::Guard, process};
+use super::{
+    birth::{self, Cords, Side},
+    guard::Guard,
+    process,
+    template::{self, Warmed},
+};
 use crate::{
-    sandbox::{Plan, Rlimits, groups::Groups},
-    wire::{Decoder, FromLauncher, Launch, Message, Outgoing, ResourceLimits},
+    sandbox::{Failed, Plan, Rlimits, groups::Groups},
+    wire::{Decoder, FromLauncher, Launch, Message, Outgoing, ResourceLimits, ToLauncher},
 };
 
 /// The descriptors that come with a launch, in this order.
@@ -35,12 +41,6 @@ pub(crate) struct Channels {
 
 /// A launch has few bytes; a first message that has more is none.
 const LAUNCH_LIMIT: oast_config::ByteSize = oast_config::ByteSize::kib(64);
-
-/// What became of the launcher after its fork.
-enum Side {
-    Guard(Pid),
-    Worker,
-}
 
 /// Becomes a worker process. Does not return.
 #[expect(clippy::exit, reason = "a worker process must never come to the program's own main")]
@@ -56,42 +56,84 @@ pub(super) fn run() -> ! {
 }
 
 /// Why there is no worker process.
-struct Failure {
-    step: &'static str,
-    errno: i32,
-    text: String,
+pub(super) struct Failure {
+    pub(super) step: &'static str,
+    pub(super) errno: i32,
+    pub(super) text: String,
 }
 
 impl Failure {
-    fn at(step: &'static str) -> impl FnOnce(rustix::io::Errno) -> Self {
+    pub(super) fn at(step: &'static str) -> impl FnOnce(Errno) -> Self {
         move |errno| Self { step, errno: errno.raw_os_error(), text: errno.to_string() }
     }
 }
 
 fn launch() -> Result<(), Failure> {
     must_be_single_threaded()?;
-    let_go_of_the_rest().map_err(Failure::at("close inherited descriptors"))?;
-    let (launch, channels) = receive()?;
+    // Those that are meant to come have not come yet.
+    close_from(3);
+    let (first, descriptors) = receive()?;
     forget_mark();
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
-    let guard = rustix::process::getpid();
-    match fork()? {
-        Side::Guard(worker) => {
-            drop(channels);
-            let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
-            Guard::new(worker, UnixStream::from(lifeline), groups(&launch)).watch();
-            Ok(())
-        }
-        Side::Worker => work(guard, &launch, channels).inspect_err(complain),
+    match first {
+        ToLauncher::Launch(launch) => become_guard(&launch, descriptors, None),
+        ToLauncher::WarmUp(runtime) => match template::serve(&runtime)? {
+            Some(warmed) => take_launch(warmed),
+            None => Ok(()),
+        },
+        ToLauncher::Fork => Err(malformed("it is no template")),
     }
 }
 
-fn work(guard: Pid, launch: &Launch, channels: Channels) -> Result<(), Failure> {
+/// A template has forked this process: its launch is on its lifeline.
+fn take_launch(warmed: Warmed) -> Result<(), Failure> {
+    match receive()? {
+        (ToLauncher::Launch(launch), descriptors) => become_guard(&launch, descriptors, Some(warmed)),
+        (ToLauncher::WarmUp(_) | ToLauncher::Fork, _) => Err(malformed("it is no launch")),
+    }
+}
+
+fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warmed>) -> Result<(), Failure> {
+    let mut descriptors = descriptors.into_iter();
+    let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
+        return Err(malformed("descriptors are missing"));
+    };
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
+    let guard = rustix::process::getpid();
+    match birth::bear()? {
+        Side::Guard(born) => {
+            drop((control, page));
+            let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
+            Guard::new(born, UnixStream::from(lifeline), groups(launch)).watch();
+            // What a template has made is its own to drop.
+            std::mem::forget(warmed);
+            Ok(())
+        }
+        Side::Inside(cords) => {
+            work(guard, cords, launch, (Channels { control, page }, warmed)).inspect_err(complain)
+        }
+    }
+}
+
+fn work(
+    guard: Pid,
+    cords: Cords,
+    launch: &Launch,
+    (channels, warmed): (Channels, Option<Warmed>),
+) -> Result<(), Failure> {
     let_go_of_lifeline()?;
-    plan(launch).carry_out().map_err(|failed| Failure::at(failed.step)(failed.errno))?;
-    // Last: who becomes another user is tied to nobody any more.
-    tie_to_guard(guard)?;
-    process::serve(launch, channels).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
+    let plan = plan(launch);
+    let failed = |failed: Failed| Failure::at(failed.step)(failed.errno);
+    let entered = plan.enter().map_err(failed)?;
+    if entered.has_processes() {
+        cords.go_inside()?;
+        plan.confine(entered).map_err(failed)?;
+    } else {
+        drop(cords);
+        plan.confine(entered).map_err(failed)?;
+        // Last: who becomes another user is tied to nobody any more.
+        tie_to_guard(guard)?;
+    }
+    process::serve(launch, channels, warmed).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
 }
 
 /// Only what no other thread holds is whole after a fork.
@@ -117,6 +159,7 @@ fn plan(launch: &Launch) -> Plan {
         privileges: if confinement.privileges { Privileges::Dropped } else { Privileges::Kept },
         files: if confinement.files { Files::ReadOnly } else { Files::All },
         directory: confinement.directory,
+        scratch: confinement.scratch,
         network: if confinement.network { Network::None } else { Network::Host },
         system_calls: if confinement.system_calls { SystemCalls::Filtered } else { SystemCalls::All },
         require: Mechanism::ALL.into_iter().filter(required).collect(),
@@ -133,28 +176,46 @@ fn groups(Launch { groups, .. }: &Launch) -> Groups {
     }
 }
 
-/// The launch is the first frame on standard input, and brings the descriptors along.
-fn receive() -> Result<(Launch, Channels), Failure> {
-    let malformed = |text: &str| Failure { step: "read the launch", errno: 0, text: text.to_owned() };
-    let mut decoder = Decoder::<Launch>::new(LAUNCH_LIMIT);
+/// The next frame on standard input, with the descriptors that it brings along.
+fn receive() -> Result<(ToLauncher, Vec<OwnedFd>), Failure> {
+    receive_next()?.ok_or_else(|| malformed("the host is gone"))
+}
+
+/// A template is asked for one fork at a time. `None` when the host is gone, or does not want it any more.
+pub(super) fn receive_fork() -> Result<Option<[OwnedFd; 3]>, Failure> {
+    match receive_next()? {
+        None => Ok(None),
+        Some((ToLauncher::Fork, descriptors)) => match <[OwnedFd; 3]>::try_from(descriptors) {
+            Ok(descriptors) => Ok(Some(descriptors)),
+            Err(_) => Err(malformed("descriptors are missing")),
+        },
+        Some((ToLauncher::Launch(_) | ToLauncher::WarmUp(_), _)) => Err(malformed("it is a template")),
+    }
+}
+
+/// `None` when there is no next one.
+fn receive_next() -> Result<Option<(ToLauncher, Vec<OwnedFd>)>, Failure> {
+    let mut decoder = Decoder::<ToLauncher>::new(LAUNCH_LIMIT);
     let mut descriptors = Vec::new();
     loop {
-        if let Some(launch) = decoder.next().map_err(|error| malformed(&error.to_string()))? {
-            let mut descriptors = descriptors.into_iter();
-            let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
-                return Err(malformed("descriptors are missing"));
-            };
-            return Ok((launch, Channels { control, page }));
+        if let Some(message) = decoder.next().map_err(|error| malformed(&error.to_string()))? {
+            return Ok(Some((message, descriptors)));
         }
-        if receive_some(&mut decoder, &mut descriptors).map_err(Failure::at("read the launch"))? == 0 {
-            return Err(malformed("the host is gone"));
+        match receive_some(&mut decoder, &mut descriptors) {
+            Ok(0) => return Ok(None),
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(Failure::at("read the launch")(errno)),
         }
     }
 }
 
-fn receive_some(decoder: &mut Decoder<Launch>, descriptors: &mut Vec<OwnedFd>) -> Result<usize, rustix::io::Errno> {
+fn malformed(text: &str) -> Failure {
+    Failure { step: "read the launch", errno: 0, text: text.to_owned() }
+}
+
+fn receive_some(decoder: &mut Decoder<ToLauncher>, descriptors: &mut Vec<OwnedFd>) -> Result<usize, Errno> {
     let mut bytes = [0; 4096];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let mut parts = [IoSliceMut::new(&mut bytes)];
     let stdin = rustix::stdio::stdin();
@@ -168,20 +229,29 @@ fn receive_some(decoder: &mut Decoder<Launch>, descriptors: &mut Vec<OwnedFd>) -
     Ok(received.bytes)
 }
 
-/// Descriptors that the host left open across an exec are nobody's here: those that are meant to come have not come yet.
-fn let_go_of_the_rest() -> Result<(), rustix::io::Errno> {
-    let entries = std::fs::read_dir("/proc/self/fd")
-        .map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))?;
+/// Closes all descriptors from this number on. They have no owner in this process, which has just started, or just forked to
+/// run nothing but what it was forked for.
+pub(super) fn close_from(first: u32) {
+    // SAFETY: no value that is used afterwards owns one of them.
+    #[expect(unsafe_code, reason = "what was inherited has no owner")]
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
+    if closed != 0 {
+        close_each_from(first);
+    }
+}
+
+/// The same where the kernel, or a filter, has no system call for it (Linux 5.9).
+fn close_each_from(first: u32) {
+    let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     // Gathered first, for the directory is one of them.
-    let numbers: Vec<i32> = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
-    for number in numbers.into_iter().filter(|number| *number > 2) {
-        // SAFETY: the process has just started and runs nothing but this: no value in it owns a descriptor beyond 2.
+    let numbers: Vec<i32> = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+    for number in numbers.into_iter().filter(|number| number.cast_unsigned() >= first) {
+        // SAFETY: as above.
         #[expect(unsafe_code, reason = "what was inherited has no owner")]
         unsafe {
             libc::close(number);
         }
     }
-    Ok(())
 }
 
 /// Programs that the code starts must not think that they are worker processes.
@@ -190,23 +260,6 @@ fn forget_mark() {
     #[expect(unsafe_code, reason = "the environment is changed before any thread exists")]
     unsafe {
         std::env::remove_var(super::MARK);
-    }
-}
-
-fn fork() -> Result<Side, Failure> {
-    #[expect(
-        unsafe_code,
-        reason = "the guard must be the parent of the worker process, and exec would cost a millisecond"
-    )]
-    // SAFETY: the process is single-threaded, so the child may do whatever the parent may.
-    let pid = unsafe { libc::fork() };
-    match Pid::from_raw(pid) {
-        None => Ok(Side::Worker),
-        Some(_) if pid < 0 => {
-            let error = std::io::Error::last_os_error();
-            Err(Failure { step: "fork", errno: error.raw_os_error().unwrap_or(0), text: error.to_string() })
-        }
-        Some(worker) => Ok(Side::Guard(worker)),
     }
 }
 
@@ -231,10 +284,14 @@ fn complain(Failure { step, text, .. }: &Failure) {
     let _ = rustix::io::write(rustix::stdio::stderr(), format!("failed to {step}: {text}\n").as_bytes());
 }
 
-fn report(Failure { step, errno, text }: Failure) {
-    let failed = FromLauncher::Failed { step: step.to_owned(), errno, text };
+pub(super) fn report(Failure { step, errno, text }: Failure) {
+    say(&FromLauncher::Failed { step: step.to_owned(), errno, text });
+}
+
+/// Tells the host something, on standard input.
+pub(super) fn say(message: &FromLauncher) {
     let mut outgoing = Outgoing::new(LAUNCH_LIMIT);
-    if failed.encode(&mut outgoing).is_ok() {
+    if message.encode(&mut outgoing).is_ok() {
         send_all(rustix::stdio::stdin(), &mut outgoing);
     }
 }

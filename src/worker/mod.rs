@@ -1,6 +1,7 @@
 //! What runs inside a worker process. [`init`] is the one call at the top of a program's `main`: in a worker process it
 //! never returns. Start with [`launcher`], then [`main_loop`], then one of the runtimes.
 
+mod birth;
 mod build;
 mod callable;
 mod channels;
@@ -21,6 +22,7 @@ mod panics;
 mod process;
 mod runtime;
 mod socket;
+mod template;
 mod watch;
 
 pub(crate) use build::build_id;

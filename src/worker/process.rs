@@ -10,13 +10,15 @@ use super::{
     launcher::Channels,
     page::Page,
     socket::{SocketLink, SocketOutlet},
+    template::Warmed,
 };
-use crate::wire::{BuildId, FromWorker, Hello, Launch};
+use crate::wire::{BuildId, FromWorker, Hello, Launch, RuntimeSettings};
 
 /// Serves as the worker process of a launch.
-pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
+pub(super) fn serve(launch: &Launch, channels: Channels, warmed: Option<Warmed>) -> Result<(), String> {
     let build = super::build_id().map_err(|error| error.to_string())?;
-    if launch.build != BuildId::default() && launch.build != build {
+    let wanted = launch.runtime.build;
+    if wanted != BuildId::default() && wanted != build {
         return Err("it is another build of the program than its host".to_owned());
     }
     let limit = ByteSize(launch.message_limit);
@@ -28,9 +30,15 @@ pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
     let outlet = Arc::new(outlet);
     let interrupts = Arc::new(Interrupts::Shared(page));
     let host = Rc::new(WorkerHost::new(Rc::new(outlet.clone()), interrupts.clone()));
-    let mut runtime = make_runtime(launch, host.clone())?;
+    let mut runtime = match warmed {
+        Some(Warmed { runtime, host: later }) => {
+            later.set(host.clone());
+            runtime
+        }
+        None => make_runtime(&launch.runtime, host.clone())?,
+    };
     let capabilities = runtime.capabilities();
-    outlet.say(FromWorker::Hello(Hello { runtime: launch.runtime.clone(), capabilities, build }));
+    outlet.say(FromWorker::Hello(Hello { runtime: launch.runtime.name.clone(), capabilities, build }));
     outlet.flush();
     let latency = if launch.low_latency { Latency::Low } else { Latency::Normal };
     let link = SocketLink::new(control, outlet.clone(), limit, latency);
@@ -38,11 +46,11 @@ pub(super) fn serve(launch: &Launch, channels: Channels) -> Result<(), String> {
     Ok(())
 }
 
-fn make_runtime(launch: &Launch, host: Rc<dyn Host>) -> Result<Box<dyn Runtime>, String> {
-    match launch.runtime.as_str() {
-        "rust" => Ok(Box::new(Functions::new(host, launch.build).map_err(|error| error.to_string())?)),
+pub(super) fn make_runtime(settings: &RuntimeSettings, host: Rc<dyn Host>) -> Result<Box<dyn Runtime>, String> {
+    match settings.name.as_str() {
+        "rust" => Ok(Box::new(Functions::new(host, settings.build).map_err(|error| error.to_string())?)),
         #[cfg(feature = "javascript")]
-        "javascript" => make_javascript(&launch.javascript, host),
+        "javascript" => make_javascript(&settings.javascript, host),
         other => Err(format!("there is no runtime `{other}` in this program")),
     }
 }

@@ -97,8 +97,8 @@ impl Link {
     /// Whether that was the last word.
     fn hear_guard(&self, message: FromLauncher) -> bool {
         match message {
-            FromLauncher::Born { pid } => {
-                self.born(pid);
+            FromLauncher::Born { pid, init } => {
+                self.born(pid, init);
                 false
             }
             FromLauncher::Ended { status, peak_memory, cpu, out_of_memory } => {
@@ -110,16 +110,18 @@ impl Link {
                 self.state.borrow_mut().start_failure = Some(failure);
                 true
             }
+            // It is no template.
+            FromLauncher::Warm | FromLauncher::Forked { .. } => false,
         }
     }
 
     /// The guard has not collected the process yet, so that the pid is its own.
-    fn born(&self, pid: u32) {
+    fn born(&self, pid: u32, init: u32) {
         let handle = i32::try_from(pid)
             .ok()
             .and_then(Pid::from_raw)
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
-        self.state.borrow_mut().worker = Some(WorkerProcess { pid, handle });
+        self.state.borrow_mut().worker = Some(WorkerProcess { pid, init, handle });
         if self.is_killed() {
             self.kill();
         }

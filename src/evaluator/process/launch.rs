@@ -4,7 +4,7 @@
 use std::{
     io::{IoSlice, Result},
     mem::MaybeUninit,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::Command,
 };
 
@@ -12,12 +12,24 @@ use oast_actors::Launch;
 use oast_config::{ByteSize, Files, Latency, Mechanism, Network, Privileges, Sandbox, SystemCalls};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
-use super::{ProcessSettings, spawner::Start};
+use super::{ProcessSettings, spawner::Start, template::Making};
 use crate::{
     sandbox::groups::{self, Groups},
-    wire::{Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits},
+    wire::{Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits, ToLauncher},
     worker::MARK,
 };
+
+/// What the process at the other end is to have.
+pub(super) struct Theirs<'a> {
+    /// Its lifeline, and what it prints to.
+    pub(super) standard: [OwnedFd; 3],
+    pub(super) control: OwnedFd,
+    pub(super) page: BorrowedFd<'a>,
+}
+
+/// Processes that are counted where the code's are, and not started by it: the one that opens its namespace, and the first in
+/// there.
+const SPARE_PROCESSES: u64 = 2;
 
 /// A launch has few bytes.
 const LIMIT: ByteSize = ByteSize::kib(64);
@@ -28,19 +40,27 @@ pub(super) fn send(
     settings: &ProcessSettings,
     launch: &Launch,
     lifeline: &OwnedFd,
-    descriptors: [BorrowedFd<'_>; 2],
+    theirs: Theirs<'_>,
 ) -> Result<Start> {
+    let Theirs { standard, control, page } = theirs;
     let group_limits = group_limits(launch);
     let groups = Groups::named(group_limits);
     let mut outgoing = Outgoing::new(LIMIT);
-    message(settings, launch, &groups).encode(&mut outgoing).map_err(std::io::Error::other)?;
+    let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
+    message.encode(&mut outgoing).map_err(std::io::Error::other)?;
     let mut slices = [IoSlice::new(&[]); 4];
     let count = outgoing.slices(&mut slices);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut rights = SendAncillaryBuffer::new(&mut space);
+    let descriptors = [control.as_fd(), page];
     rights.push(SendAncillaryMessage::ScmRights(&descriptors));
     rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
-    Ok(Start { command: command(settings, launch), groups, group_limits })
+    let template = settings.template.clone().map(|template| Making {
+        template,
+        command: command(settings, launch, "oast-template"),
+        settings: settings.runtime.clone(),
+    });
+    Ok(Start { command: command(settings, launch, "oast-worker"), standard, template, groups, group_limits })
 }
 
 fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
@@ -50,11 +70,9 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
         worker: launch.worker.clone(),
         epoch: launch.epoch,
         runtime: settings.runtime.clone(),
-        build: settings.build,
         message_limit: limits.message.get(),
         low_latency: launch.profile.latency == Latency::Low,
         limits: resource_limits(&launch.profile.sandbox),
-        javascript: settings.javascript.clone(),
         confinement: confinement(settings, &launch.profile.sandbox),
         groups: WireGroups {
             memory: path(&groups.memory),
@@ -72,7 +90,8 @@ fn group_limits(launch: &Launch) -> groups::Limits {
     if !wanted {
         return groups::Limits::default();
     }
-    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes: profile.sandbox.processes }
+    let processes = profile.sandbox.processes.map(|processes| processes.saturating_add(SPARE_PROCESSES));
+    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes }
 }
 
 fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
@@ -93,17 +112,18 @@ fn confinement(settings: &ProcessSettings, sandbox: &Sandbox) -> Confinement {
         system_calls: sandbox.system_calls == SystemCalls::Filtered,
         // What nobody has named is where its host happens to be.
         directory: settings.directory.is_some(),
+        scratch: sandbox.scratch.get(),
         processes: sandbox.processes,
         require: sandbox.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
     }
 }
 
 /// Nothing is inherited but what the profile names. No hook runs between fork and exec, so that `vfork` serves.
-fn command(settings: &ProcessSettings, launch: &Launch) -> Command {
+fn command(settings: &ProcessSettings, launch: &Launch, title: &str) -> Command {
     use std::os::unix::process::CommandExt;
     let program = settings.program.as_deref().unwrap_or(std::path::Path::new("/proc/self/exe"));
     let mut command = Command::new(program);
-    command.arg0(format!("oast-worker {}", launch.worker)).env_clear().process_group(0);
+    command.arg0(format!("{title} {}", launch.worker)).env_clear().process_group(0);
     let inherited = launch.profile.sandbox.environment.iter();
     command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));
     command.envs(settings.environment.iter().map(|(name, value)| (name, value)));

@@ -7,7 +7,6 @@ use std::{
     collections::VecDeque,
     io::Result,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
-    process::Stdio,
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -30,7 +29,9 @@ use tokio::{
 use super::{
     ProcessSettings,
     attribution::Attribution,
-    ending, launch, output, reader,
+    ending,
+    launch::{self, Theirs},
+    output, reader,
     spawner::{self, Launcher, Start},
 };
 use crate::{
@@ -91,6 +92,8 @@ pub(super) struct State {
 /// The process that the guard bore.
 pub(super) struct WorkerProcess {
     pub(super) pid: u32,
+    /// The first process of its namespace; 0 where it has none of its own.
+    pub(super) init: u32,
     /// Signals go through it: the pid may belong to somebody else once the process is collected. `None` if it was by then.
     pub(super) handle: Option<OwnedFd>,
 }
@@ -115,8 +118,9 @@ impl Link {
         for ours in [&control, &lifeline, &stdout, &stderr] {
             rustix::io::ioctl_fionbio(ours, true)?;
         }
-        let mut start = launch::send(settings, launch, &lifeline, [&their_control, &page].map(OwnedFd::as_fd))?;
-        start.command.stdin(Stdio::from(their_lifeline)).stdout(their_stdout).stderr(their_stderr);
+        let standard = [their_lifeline, their_stdout, their_stderr];
+        let theirs = Theirs { standard, control: their_control, page: page.as_fd() };
+        let start = launch::send(settings, launch, &lifeline, theirs)?;
         let link = Rc::new(Self {
             events,
             control: watched(control, Interest::READABLE)?,
@@ -129,7 +133,7 @@ impl Link {
             unsent: Notify::new(),
             asked: Notify::new(),
             in_batch: Cell::new(false),
-            build: settings.build,
+            build: settings.runtime.build,
             abandoned: Notify::new(),
         });
         drop(actix_rt::spawn(link.clone().live(start)));
@@ -376,7 +380,7 @@ pub(super) fn watched(descriptor: OwnedFd, interest: Interest) -> Result<AsyncFd
     Ok(watched)
 }
 
-fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
+pub(super) fn socket_pair() -> Result<(OwnedFd, OwnedFd)> {
     Ok(rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?)
 }
 

@@ -30,19 +30,28 @@ struct Sample {
 /// How long after a measurement that failed the next one is made.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
-type Order = (Pid, oneshot::Sender<Sample>);
+type Order = (Tree, oneshot::Sender<Sample>);
+
+/// The processes of one worker: all that are below its guard, but the one that only keeps their namespace.
+#[derive(Clone, Copy)]
+struct Tree {
+    guard: Pid,
+    init: Option<Pid>,
+}
 
 /// Measures a worker process and says what it found.
 pub(super) fn sample(link: Rc<Link>) {
-    let pid = link.state.borrow().worker.as_ref().and_then(|worker| Pid::from_raw(worker.pid.cast_signed()));
-    let Some(pid) = pid else { return };
+    let pid = |number: u32| Pid::from_raw(number.cast_signed());
+    let init = link.state.borrow().worker.as_ref().and_then(|worker| pid(worker.init));
+    let Some(guard) = link.launcher.borrow().as_ref().and_then(|launcher| pid(launcher.pid)) else { return };
+    let tree = Tree { guard, init };
     // The link lives as long as the process, and no longer for being measured.
     let link = Rc::downgrade(&link);
     drop(actix_rt::spawn(async move {
         while link.strong_count() > 0 {
             let (sender, measured) = oneshot::channel();
             // Without the thread, the program is ending.
-            drop(orders().send((pid, sender)));
+            drop(orders().send((tree, sender)));
             match (measured.await, link.upgrade()) {
                 (Ok(Sample { memory, cpu }), Some(link)) => {
                     return link.events.send(Event::Sampled { memory, cpu });
@@ -68,10 +77,10 @@ fn orders() -> &'static Sender<Order> {
 
 fn run(orders: &Receiver<Order>) {
     let mut kept = None;
-    for (root, reply) in orders {
+    for (tree, reply) in orders {
         // A panic costs one measurement, and what was kept until then; the next is made anew.
         let system = kept.take();
-        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, root)));
+        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, tree)));
         if let Ok(Some((system, sample))) = measured {
             kept = Some(system);
             // The caller may be gone meanwhile.
@@ -81,9 +90,9 @@ fn run(orders: &Receiver<Order>) {
 }
 
 /// `None` where there is no `/proc`: then nothing is measured.
-fn measure_tree(system: Option<System>, root: Pid) -> Option<(System, Sample)> {
-    let mut pids = vec![root];
-    pids.extend(descendants::of(root));
+fn measure_tree(system: Option<System>, tree: Tree) -> Option<(System, Sample)> {
+    let mut pids = descendants::of(tree.guard);
+    pids.retain(|pid| Some(*pid) != tree.init);
     let cpu = pids.iter().filter_map(|pid| cpu_time(*pid)).sum();
     let pids: Vec<sysinfo::Pid> =
         pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().cast_unsigned())).collect();
@@ -136,9 +145,13 @@ mod tests {
 
     #[test]
     fn a_process_can_be_measured_again_and_again() {
-        let own = rustix::process::getpid();
-        let (system, first) = measure_tree(None, own).unwrap();
-        let (_, second) = measure_tree(Some(system), own).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "it is no worker process")]
+        let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
+        let tree = Tree { guard: rustix::process::getpid(), init: None };
+        let (system, first) = measure_tree(None, tree).unwrap();
+        let (_, second) = measure_tree(Some(system), tree).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
         assert!(first.memory.get() > 0 && second.memory.get() > 0);
         assert!(second.cpu >= first.cpu);
     }

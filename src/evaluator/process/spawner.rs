@@ -3,7 +3,8 @@
 
 use std::{
     collections::HashMap,
-    process::{Child, Command},
+    os::fd::{AsFd, OwnedFd},
+    process::Command,
     sync::{
         OnceLock,
         mpsc::{self, Receiver, RecvTimeoutError, Sender},
@@ -11,10 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::sync::oneshot;
 
-use super::link::GUARD_PATIENCE;
+use super::{
+    link::GUARD_PATIENCE,
+    template::{Making, Templates},
+};
 use crate::sandbox::{
     descendants,
     groups::{Groups, Limits},
@@ -26,6 +30,10 @@ const LOOK_AGAIN: Duration = Duration::from_millis(2);
 /// What is needed to start a launcher.
 pub(super) struct Start {
     pub(super) command: Command,
+    /// Its lifeline, and what it prints to.
+    pub(super) standard: [OwnedFd; 3],
+    /// What it is forked from rather, where that can be.
+    pub(super) template: Option<Making>,
     /// The control groups of its worker process, which are made before.
     pub(super) groups: Groups,
     pub(super) group_limits: Limits,
@@ -37,17 +45,19 @@ enum Order {
     /// Walking `/proc` takes long, which no supervisor's thread should wait for.
     KillGroup(u32),
     Collect(u32),
+    /// Nobody has this template any more.
+    Retire(u64),
 }
 
-/// A launcher that runs.
-struct Running {
-    child: Child,
+/// A child of this program: a launcher, or a template.
+pub(super) struct Process {
+    pid: Pid,
     groups: Groups,
 }
 
-/// A launcher that is about to end.
+/// A process that is about to end.
 struct Ending {
-    running: Running,
+    process: Process,
     /// Since when, or since it was helped last.
     since: Instant,
 }
@@ -94,25 +104,73 @@ fn orders() -> &'static Sender<Order> {
     })
 }
 
+/// A template is of no use any more.
+pub(super) fn retire(template: u64) {
+    // Without the thread, the program is ending.
+    drop(orders().send(Order::Retire(template)));
+}
+
 fn run(orders: &Receiver<Order>) {
-    let mut children = HashMap::new();
-    let mut ending: Vec<Ending> = Vec::new();
+    let mut nest = Nest::default();
     loop {
-        let order = if ending.is_empty() {
+        let order = if nest.ending.is_empty() {
             orders.recv().map_err(RecvTimeoutError::from)
         } else {
             orders.recv_timeout(LOOK_AGAIN)
         };
         match order {
-            Ok(Order::Start(start, reply)) => drop(reply.send(spawn(*start, &mut children))),
-            Ok(Order::KillGroup(pid)) => children.get(&pid).into_iter().for_each(kill_group),
-            Ok(Order::Collect(pid)) => {
-                ending.extend(children.remove(&pid).map(|running| Ending { running, since: Instant::now() }));
-            }
+            Ok(order) => nest.carry_out(order),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }
-        ending.retain_mut(Ending::goes_on);
+        nest.ending.retain_mut(Ending::goes_on);
+    }
+}
+
+/// The children of this program.
+#[derive(Default)]
+struct Nest {
+    launchers: HashMap<u32, Process>,
+    templates: Templates,
+    ending: Vec<Ending>,
+}
+
+impl Nest {
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Start(start, reply) => drop(reply.send(self.start(*start))),
+            Order::KillGroup(pid) => self.launchers.get(&pid).into_iter().for_each(Process::kill_group),
+            Order::Collect(pid) => {
+                let process = self.launchers.remove(&pid);
+                self.end(process);
+            }
+            Order::Retire(template) => {
+                let mut retired = Vec::new();
+                self.templates.retire(template, &mut retired);
+                self.end(retired);
+            }
+        }
+    }
+
+    fn start(&mut self, start: Start) -> std::io::Result<Launcher> {
+        let Start { command, standard, template, groups, group_limits } = start;
+        groups.make(group_limits);
+        let mut retired = Vec::new();
+        let fork = |making| self.templates.fork(making, standard.each_ref().map(OwnedFd::as_fd), &mut retired);
+        let forked = template.and_then(fork);
+        self.end(retired);
+        let pid = match forked {
+            Some(pid) => pid,
+            None => spawn_with(command, standard).inspect_err(|_| groups.remove())?,
+        };
+        let number = pid.as_raw_nonzero().get().unsigned_abs();
+        self.launchers.insert(number, Process { pid, groups });
+        Ok(Launcher { pid: number })
+    }
+
+    fn end(&mut self, processes: impl IntoIterator<Item = Process>) {
+        let since = Instant::now();
+        self.ending.extend(processes.into_iter().map(|process| Ending { process, since }));
     }
 }
 
@@ -120,39 +178,48 @@ impl Ending {
     /// Whether it has not ended yet. One that takes too long, perhaps because the code stopped it, is ended with all below.
     fn goes_on(&mut self) -> bool {
         // An error says that it was collected already.
-        if !matches!(self.running.child.try_wait(), Ok(None)) {
+        if !matches!(rustix::process::waitpid(Some(self.process.pid), WaitOptions::NOHANG), Ok(None)) {
             // It has removed them, unless somebody has killed it.
-            self.running.groups.kill();
-            self.running.groups.remove();
+            self.process.groups.kill();
+            self.process.groups.remove();
             return false;
         }
         if self.since.elapsed() >= GUARD_PATIENCE {
             self.since = Instant::now();
-            kill_group(&self.running);
+            self.process.kill_group();
         }
         true
     }
 }
 
-/// Kills what is below a guard, the guard, and whatever is still in its process group. A guard that is killed ends nothing
-/// any more, so what has left the group must be found before. The pid is safe: it is not collected yet.
-fn kill_group(Running { child, groups }: &Running) {
-    let Some(guard) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else { return };
-    // Errors say that it is gone already. One that was stopped goes on, and helps.
-    let _ = rustix::process::kill_process(guard, Signal::CONT);
-    for pid in descendants::of(guard) {
-        let _ = rustix::process::kill_process(pid, Signal::KILL);
+impl Process {
+    /// Of one that is in the groups of this program.
+    pub(super) fn without_groups(pid: Pid) -> Self {
+        Self { pid, groups: Groups::default() }
     }
-    let _ = rustix::process::kill_process_group(guard, Signal::KILL);
-    groups.kill();
+
+    /// Kills what is below a guard, the guard, and whatever is still in its process group. A guard that is killed ends nothing
+    /// any more, so what has left the group must be found before. The pid is safe: it is not collected yet.
+    fn kill_group(&self) {
+        // Errors say that it is gone already. One that was stopped goes on, and helps.
+        let _ = rustix::process::kill_process(self.pid, Signal::CONT);
+        for pid in descendants::of(self.pid) {
+            let _ = rustix::process::kill_process(pid, Signal::KILL);
+        }
+        let _ = rustix::process::kill_process_group(self.pid, Signal::KILL);
+        self.groups.kill();
+    }
 }
 
+fn spawn_with(mut command: Command, [lifeline, stdout, stderr]: [OwnedFd; 3]) -> std::io::Result<Pid> {
+    command.stdin(lifeline).stdout(stdout).stderr(stderr);
+    spawn(command)
+}
+
+/// Starts a program. It is this thread's to collect.
 #[expect(clippy::disallowed_methods, reason = "the one place where worker processes start")]
-fn spawn(start: Start, children: &mut HashMap<u32, Running>) -> std::io::Result<Launcher> {
-    let Start { mut command, groups, group_limits } = start;
-    groups.make(group_limits);
-    let child = command.spawn().inspect_err(|_| groups.remove())?;
-    let pid = child.id();
-    children.insert(pid, Running { child, groups });
-    Ok(Launcher { pid })
+pub(super) fn spawn(mut command: Command) -> std::io::Result<Pid> {
+    let child = command.spawn()?;
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| std::io::Error::other("it has no process id"))
 }

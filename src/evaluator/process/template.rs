@@ -1,0 +1,214 @@
+//! The host's side of templates: which processes are forked from which, when one is replaced by a fresh one, and what is done
+//! without. What a template does itself is in `src/worker/template.rs`. All of this belongs to the one thread that starts
+//! processes.
+
+use std::{
+    collections::HashMap,
+    io::{IoSlice, Result},
+    mem::MaybeUninit,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    process::{Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use oast_config::ByteSize;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec},
+    io::Errno,
+    net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
+    process::Pid,
+};
+
+use super::{
+    link::socket_pair,
+    spawner::{self, Process},
+};
+use crate::wire::{Decoder, FromLauncher, Message, Outgoing, RuntimeSettings, ToLauncher};
+
+/// After so many forks a template is replaced: all that it forks have the same layout of memory, and the same secrets in it.
+const MOST_FORKS: u32 = 1000;
+/// And after this long.
+const LONGEST_LIFE: Duration = Duration::from_secs(600);
+/// How long a fork may take.
+const FORK_TIME: Duration = Duration::from_secs(1);
+/// After a template that failed, processes are started without one for this long.
+const PAUSE: Duration = Duration::from_secs(1);
+/// These messages have few bytes.
+const LIMIT: ByteSize = ByteSize::kib(64);
+
+/// What worker processes are forked from. Clones are the same one; its process ends with the last of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Template(Arc<Id>);
+
+#[derive(Debug)]
+struct Id(u64);
+
+/// What is needed to start a template.
+pub(super) struct Making {
+    pub(super) template: Template,
+    pub(super) command: Command,
+    pub(super) settings: RuntimeSettings,
+}
+
+/// All templates of this program.
+#[derive(Default)]
+pub(super) struct Templates(HashMap<u64, Succession>);
+
+/// One template: the process that serves, and the one that will.
+#[derive(Default)]
+struct Succession {
+    serving: Option<Nursery>,
+    coming: Option<Nursery>,
+    failed: Option<Instant>,
+}
+
+/// A process that forks others, or is about to be ready for it.
+struct Nursery {
+    pid: Pid,
+    socket: OwnedFd,
+    decoder: Decoder<FromLauncher>,
+    forks: u32,
+    since: Instant,
+}
+
+impl Template {
+    pub(crate) fn new() -> Self {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        Self(Arc::new(Id(LAST.fetch_add(1, Ordering::Relaxed))))
+    }
+}
+
+impl Drop for Id {
+    fn drop(&mut self) {
+        spawner::retire(self.0);
+    }
+}
+
+impl Templates {
+    /// Forks a launcher that has these standard descriptors. `None` where no template can, now: then it is started as if there
+    /// were none, and in the background one is made. Processes that are not needed any more are added to `retired`.
+    pub(super) fn fork(
+        &mut self,
+        making: Making,
+        standard: [BorrowedFd<'_>; 3],
+        retired: &mut Vec<Process>,
+    ) -> Option<Pid> {
+        let Making { template, command, settings } = making;
+        let succession = self.0.entry(template.0.0).or_default();
+        succession.promote(retired);
+        if succession.needs_another() {
+            succession.coming = Nursery::start(command, settings).ok();
+        }
+        let forked = succession.serving.as_mut()?.fork(standard);
+        if forked.is_err() {
+            succession.failed = Some(Instant::now());
+            retired.extend(succession.serving.take().map(Nursery::retire));
+        }
+        forked.ok()
+    }
+
+    /// The process of a template that nobody has any more.
+    pub(super) fn retire(&mut self, template: u64, retired: &mut Vec<Process>) {
+        let Some(Succession { serving, coming, .. }) = self.0.remove(&template) else { return };
+        retired.extend([serving, coming].into_iter().flatten().map(Nursery::retire));
+    }
+}
+
+impl Succession {
+    /// Lets the one that was made serve, once it can.
+    fn promote(&mut self, retired: &mut Vec<Process>) {
+        let said = self.coming.as_mut().map(|coming| coming.hear(Duration::ZERO));
+        match said {
+            None | Some(Err(Errno::AGAIN)) => {}
+            Some(Ok(FromLauncher::Warm)) => {
+                let before = std::mem::replace(&mut self.serving, self.coming.take());
+                retired.extend(before.map(Nursery::retire));
+            }
+            Some(Ok(_) | Err(_)) => {
+                self.failed = Some(Instant::now());
+                retired.extend(self.coming.take().map(Nursery::retire));
+            }
+        }
+    }
+
+    fn needs_another(&self) -> bool {
+        let has_paused = self.failed.is_none_or(|failed| failed.elapsed() >= PAUSE);
+        self.coming.is_none() && has_paused && self.serving.as_ref().is_none_or(Nursery::is_worn)
+    }
+}
+
+impl Nursery {
+    fn start(mut command: Command, settings: RuntimeSettings) -> Result<Self> {
+        let (socket, theirs) = socket_pair()?;
+        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
+        send(&socket, &ToLauncher::WarmUp(settings), &[])?;
+        let pid = spawner::spawn(command)?;
+        Ok(Self { pid, socket, decoder: Decoder::new(LIMIT), forks: 0, since: Instant::now() })
+    }
+
+    fn is_worn(&self) -> bool {
+        self.forks >= MOST_FORKS || self.since.elapsed() >= LONGEST_LIFE
+    }
+
+    fn fork(&mut self, standard: [BorrowedFd<'_>; 3]) -> Result<Pid> {
+        self.forks += 1;
+        send(&self.socket, &ToLauncher::Fork, &standard)?;
+        match self.hear(FORK_TIME)? {
+            FromLauncher::Forked { pid } => {
+                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+                pid.ok_or_else(|| std::io::Error::other("it forked nobody"))
+            }
+            FromLauncher::Failed { text, .. } => Err(std::io::Error::other(text)),
+            FromLauncher::Warm | FromLauncher::Born { .. } | FromLauncher::Ended { .. } => {
+                Err(std::io::Error::other("it forked nothing"))
+            }
+        }
+    }
+
+    /// What it says within this time.
+    fn hear(&mut self, patience: Duration) -> std::result::Result<FromLauncher, Errno> {
+        let until = Instant::now() + patience;
+        loop {
+            if let Some(message) = self.decoder.next().map_err(|_malformed| Errno::PROTO)? {
+                return Ok(message);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
+            match rustix::event::poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&left)) {
+                Ok(0) => return Err(Errno::AGAIN),
+                Ok(_) => {}
+                Err(Errno::INTR) => continue,
+                Err(errno) => return Err(errno),
+            }
+            let space = rustix::buffer::spare_capacity(self.decoder.space());
+            match rustix::net::recv(&self.socket, space, RecvFlags::DONTWAIT) {
+                Ok((0, _)) => return Err(Errno::PIPE),
+                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    /// It leaves when its socket closes.
+    fn retire(self) -> Process {
+        Process::without_groups(self.pid)
+    }
+}
+
+fn send(socket: &OwnedFd, message: &ToLauncher, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+    let mut outgoing = Outgoing::new(LIMIT);
+    message.encode(&mut outgoing).map_err(std::io::Error::other)?;
+    let mut slices = [IoSlice::new(&[]); 4];
+    let count = outgoing.slices(&mut slices);
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+    let mut rights = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() {
+        rights.push(SendAncillaryMessage::ScmRights(descriptors));
+    }
+    rustix::net::sendmsg(socket.as_fd(), &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
+    Ok(())
+}
