@@ -14,7 +14,7 @@ use rustix::process::{Pid, getpid};
 use crate::{
     fixtures::{behave, misbehave},
     harness::{descendants, describe},
-    stage::{PATIENCE, Scratch, call, lives, returned, start, until},
+    stage::{PATIENCE, Scratch, call, forked, lives, returned, start, until},
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -25,8 +25,9 @@ pub(crate) fn tests() -> Vec<Trial> {
 const HOST: &str = "--be-a-host";
 /// How long anything may outlive it.
 const SOON: Duration = Duration::from_secs(2);
-/// A guard and its worker process: one with JavaScript, one with functions, three below one another. And a daemon.
-const PROCESSES: usize = 2 + 2 + 3 * 2 + 1;
+/// A guard and its worker process: one with JavaScript, one with functions, three below one another. And a daemon. And a
+/// template, with a guard and a worker process.
+const PROCESSES: usize = 2 + 2 + 3 * 2 + 1 + 3;
 
 /// Where the host says that it is ready, when this process is to be one.
 pub(crate) fn is_wanted() -> Option<String> {
@@ -40,6 +41,8 @@ pub(crate) fn be_a_host(directory: &str) -> ExitCode {
         let spinning = start(Spec::javascript("spinning").profile(Profile::notebook()));
         let daemonic = start(Spec::functions("daemonic").profile(Profile::notebook()));
         let nested = start(Spec::functions("nested").profile(Profile::notebook()));
+        let from_template = start(Spec::javascript("forked").profile(Profile::trusted()).template());
+        forked(&from_template).await;
         let daemon: i32 = returned(call(&daemonic, misbehave::leave_a_daemon, ()).await);
         drop(spinning.eval("for (;;) {}"));
         drop(call(&daemonic, misbehave::spin_deaf, ()));

@@ -20,6 +20,7 @@ mod output;
 mod soak;
 mod stage;
 mod supervision;
+mod templates;
 mod walls;
 
 use std::process::ExitCode;
@@ -31,10 +32,11 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 12] = [
+    let areas: [Vec<Trial>; 13] = [
         contract::tests(),
         limits::tests(),
         walls::tests(),
+        templates::tests(),
         crashes::tests(),
         output::tests(),
         channels::tests(),

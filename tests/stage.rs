@@ -14,6 +14,7 @@ use oast::{
     config::{Profile, State},
     decode_result,
 };
+use rustix::process::Pid;
 use serde::de::DeserializeOwned;
 
 /// How long anything that is waited for may take.
@@ -185,4 +186,28 @@ pub(crate) fn lives(pid: i32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     let state = stat.rsplit(')').next().and_then(|rest| rest.trim().chars().next());
     state.is_some_and(|state| state != 'Z' && state != 'X')
+}
+
+/// Replaces the process of a worker until it is forked: the first is not, and a template takes its time.
+pub(crate) async fn forked(worker: &Worker) -> Pid {
+    for _ in 0..1000 {
+        value(worker.eval("1 + 1").await);
+        let pid = process(worker).await;
+        if is_forked(pid) {
+            return pid;
+        }
+        worker.restart();
+    }
+    panic!("its process is never forked");
+}
+
+/// The process of a worker.
+pub(crate) async fn process(worker: &Worker) -> Pid {
+    Pid::from_raw(status(worker).await.pid.cast_signed()).unwrap()
+}
+
+/// Whether a process was forked from a template: then it has the title of that.
+pub(crate) fn is_forked(pid: Pid) -> bool {
+    let title = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
+    title.starts_with(b"oast-template")
 }

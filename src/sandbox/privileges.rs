@@ -48,7 +48,8 @@ pub(super) fn drop_capabilities() -> Result<(), Failed> {
             let Some(capability) = CapabilitySet::from_bits(1 << number) else { continue };
             match rustix::thread::remove_capability_from_bounding_set(capability) {
                 // One that this kernel does not know, or that this process was never allowed to remove: then it has none.
-                Ok(()) | Err(Errno::INVAL | Errno::PERM) => {}
+                Ok(()) | Err(Errno::PERM) => {}
+                Err(Errno::INVAL) => break,
                 Err(error) => return Err(error),
             }
         }

@@ -15,6 +15,7 @@ mod globals;
 mod inspect;
 mod layout;
 mod modules;
+mod random;
 mod state;
 mod timers;
 mod tokens;

@@ -93,6 +93,7 @@ fn take_launch(warmed: Warmed) -> Result<(), Failure> {
 }
 
 fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warmed>) -> Result<(), Failure> {
+    let _ = rustix::thread::set_name(c"oast-guard");
     let mut descriptors = descriptors.into_iter();
     let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
         return Err(malformed("descriptors are missing"));

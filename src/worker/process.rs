@@ -17,6 +17,7 @@ use crate::wire::{BuildId, FromWorker, Hello, Launch, RuntimeSettings};
 /// Serves as the worker process of a launch.
 pub(super) fn serve(launch: &Launch, channels: Channels, warmed: Option<Warmed>) -> Result<(), String> {
     let build = super::build_id().map_err(|error| error.to_string())?;
+    let _ = rustix::thread::set_name(c"oast-worker");
     let wanted = launch.runtime.build;
     if wanted != BuildId::default() && wanted != build {
         return Err("it is another build of the program than its host".to_owned());

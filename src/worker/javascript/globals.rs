@@ -9,7 +9,7 @@ use rquickjs::{
     object::{Accessor, Property},
 };
 
-use super::{bytes, channels, console, errors::INTERNAL, state::State, timers};
+use super::{bytes, channels, console, errors::INTERNAL, random, state::State, timers};
 
 type Make = for<'js> fn(&Ctx<'js>, &Rc<State>) -> Result<Object<'js>>;
 
@@ -28,6 +28,7 @@ const LAZY: [(&[&str], Make); 7] = [
 pub(super) fn install<'js>(ctx: &Ctx<'js>, state: &Rc<State>) -> Result<()> {
     let globals = ctx.globals();
     timers::install(ctx, &globals, state)?;
+    random::install(ctx, state)?;
     for (names, make) in LAZY {
         for name in names {
             let state = Rc::clone(state);

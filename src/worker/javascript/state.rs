@@ -11,7 +11,7 @@ use std::{
 use oast_actors::{EvalId, Stream};
 use rquickjs::{Ctx, Persistent, Promise, Value};
 
-use super::{channels::Waiter, timers::Timers};
+use super::{channels::Waiter, random::Random, timers::Timers};
 use crate::worker::runtime::Host;
 
 /// What is shared.
@@ -36,6 +36,7 @@ pub(super) struct State {
     pub(super) rejections: RefCell<Vec<Rejection>>,
     /// What the code finds as its name and its arguments.
     pub(super) arguments: RefCell<Vec<String>>,
+    pub(super) random: Random,
 }
 
 /// A rejected promise.
@@ -58,6 +59,7 @@ impl State {
             waiters: RefCell::default(),
             rejections: RefCell::default(),
             arguments: RefCell::default(),
+            random: Random::default(),
         }
     }
 
