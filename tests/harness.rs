@@ -17,7 +17,7 @@ use std::{
 
 use libtest_mimic::{Completion, Failed, Trial};
 
-pub(crate) use leftovers::{descendants, describe, open_descriptors};
+pub(crate) use leftovers::{bury_the_adopted, descendants, describe, open_descriptors};
 
 /// How long a test may take where it does not say otherwise.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -12,6 +12,7 @@ mod spawner;
 mod template;
 
 use std::{
+    cell::Cell,
     ffi::OsString,
     path::PathBuf,
     rc::{Rc, Weak},
@@ -48,11 +49,13 @@ pub(crate) struct Process {
     settings: Arc<ProcessSettings>,
     /// Lives as long as the process: one that is gone holds no descriptors.
     link: Weak<Link>,
+    /// Whether a process of this worker was seen to have a namespace of processes, which the next will have as well.
+    has_namespace: Rc<Cell<bool>>,
 }
 
 impl Process {
-    pub(crate) const fn new(settings: Arc<ProcessSettings>) -> Self {
-        Self { settings, link: Weak::new() }
+    pub(crate) fn new(settings: Arc<ProcessSettings>) -> Self {
+        Self { settings, link: Weak::new(), has_namespace: Rc::default() }
     }
 }
 
@@ -64,7 +67,7 @@ impl Evaluator for Process {
             let names = names.join("`, `");
             return fail(events, format!("the profile requires `{names}`, which this machine does not offer"));
         }
-        match Link::open(&self.settings, &launch, events.clone()) {
+        match Link::open(&self.settings, &launch, events.clone(), self.has_namespace.clone()) {
             Ok(link) => self.link = Rc::downgrade(&link),
             Err(error) => fail(events, format!("failed to open its channels: {error}")),
         }

@@ -9,7 +9,7 @@ pub(crate) mod memory;
 mod namespaces;
 pub(crate) mod plan;
 mod privileges;
-mod rlimits;
+pub(crate) mod rlimits;
 mod root;
 mod system_calls;
 

@@ -36,10 +36,15 @@ pub(super) fn apply(limits: &Rlimits) -> Result<(), Failed> {
 /// Limits the processes and threads of this user in its namespace. Kernels before 5.14 count those outside too, and then
 /// it is no limit of this process's.
 pub(super) fn processes(limit: u64) -> Result<(), Failed> {
-    if !counts_by_namespace(&std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default()) {
+    if !count_by_namespace() {
         return Ok(());
     }
     set(Resource::Nproc, limit).map_err(at("limit processes"))
+}
+
+/// Whether this kernel counts the processes of a user in each namespace of users apart.
+pub(crate) fn count_by_namespace() -> bool {
+    counts_by_namespace(&rustix::system::uname().release().to_string_lossy())
 }
 
 fn counts_by_namespace(release: &str) -> bool {

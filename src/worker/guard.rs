@@ -64,6 +64,7 @@ impl Guard {
             let _ = rustix::process::kill_process(*worker, Signal::KILL);
         }
         let status = wait_for(*worker);
+        self.end_namespace();
         self.groups.end_all();
         descendants::end_all();
         let (peak_memory, cpu) = usage();
@@ -100,6 +101,15 @@ impl Guard {
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return Why::HostGone,
             }
+        }
+    }
+
+    /// With its first process, the kernel ends all others of a namespace, and lets it go when they are gone.
+    fn end_namespace(&self) {
+        if let Some((init, _)) = &self.born.init {
+            // Errors say that it is gone already.
+            let _ = rustix::process::kill_process(*init, Signal::KILL);
+            let _ = rustix::process::waitpid(Some(*init), WaitOptions::empty());
         }
     }
 

@@ -93,7 +93,7 @@ pub(crate) fn describe(pid: Pid) -> String {
 
 /// Collects what init would collect on a machine where this process had not adopted it. What Oast started here is Oast's
 /// to collect: its thread for that is the parent of all guards, while the adopted go to the main thread.
-fn bury_the_adopted() {
+pub(crate) fn bury_the_adopted() {
     let adopted = fs::read_to_string(format!("/proc/self/task/{}/children", std::process::id())).unwrap_or_default();
     for pid in adopted.split_whitespace().filter_map(|pid| Pid::from_raw(pid.parse().ok()?)) {
         let _ = waitpid(Some(pid), WaitOptions::NOHANG);

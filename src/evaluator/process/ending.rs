@@ -121,6 +121,7 @@ impl Link {
             .ok()
             .and_then(Pid::from_raw)
             .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+        self.has_namespace.set(init != 0);
         self.state.borrow_mut().worker = Some(WorkerProcess { pid, init, handle });
         if self.is_killed() {
             self.kill();

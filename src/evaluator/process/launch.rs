@@ -14,7 +14,10 @@ use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
 use super::{ProcessSettings, spawner::Start, template::Making};
 use crate::{
-    sandbox::groups::{self, Groups},
+    sandbox::{
+        groups::{self, Groups},
+        rlimits,
+    },
     wire::{Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits, ToLauncher},
     worker::MARK,
 };
@@ -25,6 +28,8 @@ pub(super) struct Theirs<'a> {
     pub(super) standard: [OwnedFd; 3],
     pub(super) control: OwnedFd,
     pub(super) page: BorrowedFd<'a>,
+    /// Whether it is known that it will be in a namespace of processes.
+    pub(super) has_namespace: bool,
 }
 
 /// Processes that are counted where the code's are, and not started by it: the one that opens its namespace, and the first in
@@ -42,8 +47,8 @@ pub(super) fn send(
     lifeline: &OwnedFd,
     theirs: Theirs<'_>,
 ) -> Result<Start> {
-    let Theirs { standard, control, page } = theirs;
-    let group_limits = group_limits(launch);
+    let Theirs { standard, control, page, has_namespace } = theirs;
+    let group_limits = group_limits(launch, has_namespace);
     let groups = Groups::named(group_limits);
     let mut outgoing = Outgoing::new(LIMIT);
     let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
@@ -83,14 +88,16 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
     }
 }
 
-/// What all that a worker process starts is held to together.
-fn group_limits(launch: &Launch) -> groups::Limits {
+/// What all that a worker process starts is held to together. What is surely held elsewhere needs no group, for each takes its
+/// time to be made, joined and removed.
+fn group_limits(launch: &Launch, has_namespace: bool) -> groups::Limits {
     let profile = &launch.profile;
     let wanted = profile.sandbox.control_groups || profile.sandbox.require.contains(&Mechanism::Cgroups);
     if !wanted {
         return groups::Limits::default();
     }
-    let processes = profile.sandbox.processes.map(|processes| processes.saturating_add(SPARE_PROCESSES));
+    let processes = profile.sandbox.processes.filter(|_| !(has_namespace && rlimits::count_by_namespace()));
+    let processes = processes.map(|processes| processes.saturating_add(SPARE_PROCESSES));
     groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes }
 }
 

@@ -62,6 +62,8 @@ pub(super) struct Link {
     pub(super) build: BuildId,
     /// Nobody listens any more.
     abandoned: Notify,
+    /// Whether a process of this worker was seen to have a namespace of processes.
+    pub(super) has_namespace: Rc<Cell<bool>>,
 }
 
 /// What changes.
@@ -109,7 +111,12 @@ const LIFELINE_LIMIT: ByteSize = ByteSize::kib(4);
 
 impl Link {
     /// Opens all channels, and begins to start the process at their other ends.
-    pub(super) fn open(settings: &ProcessSettings, launch: &Launch, events: Events) -> Result<Rc<Self>> {
+    pub(super) fn open(
+        settings: &ProcessSettings,
+        launch: &Launch,
+        events: Events,
+        has_namespace: Rc<Cell<bool>>,
+    ) -> Result<Rc<Self>> {
         let (control, their_control) = socket_pair()?;
         let (lifeline, their_lifeline) = socket_pair()?;
         let (stdout, their_stdout) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC)?;
@@ -119,7 +126,8 @@ impl Link {
             rustix::io::ioctl_fionbio(ours, true)?;
         }
         let standard = [their_lifeline, their_stdout, their_stderr];
-        let theirs = Theirs { standard, control: their_control, page: page.as_fd() };
+        let theirs =
+            Theirs { standard, control: their_control, page: page.as_fd(), has_namespace: has_namespace.get() };
         let start = launch::send(settings, launch, &lifeline, theirs)?;
         let link = Rc::new(Self {
             events,
@@ -135,6 +143,7 @@ impl Link {
             in_batch: Cell::new(false),
             build: settings.runtime.build,
             abandoned: Notify::new(),
+            has_namespace,
         });
         drop(actix_rt::spawn(link.clone().live(start)));
         Ok(link)
