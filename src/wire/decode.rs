@@ -7,8 +7,8 @@ use oast_actors::{Call, ChannelMessage, EvalId, Job, Reply, ReplyResult, Request
 use oast_config::ByteSize;
 
 use super::{
-    EncodeError, FromLauncher, FromWorker, Message, Outgoing, Replied, ToLauncher, ToWorker, WireError, body::Body, encode,
-    messages::kind, value::read_value,
+    EncodeError, FromLauncher, FromWorker, Message, Outgoing, Replied, ToLauncher, ToWorker, WireError, body::Body,
+    encode, messages::kind, value::read_value,
 };
 
 impl Message for ToWorker {

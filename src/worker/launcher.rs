@@ -109,9 +109,7 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warme
             std::mem::forget(warmed);
             Ok(())
         }
-        Side::Inside(cords) => {
-            work(guard, cords, launch, (Channels { control, page }, warmed)).inspect_err(complain)
-        }
+        Side::Inside(cords) => work(guard, cords, launch, (Channels { control, page }, warmed)).inspect_err(complain),
     }
 }
 

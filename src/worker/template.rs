@@ -27,8 +27,11 @@ pub(super) struct Warmed {
 pub(super) fn serve(settings: &RuntimeSettings) -> Result<Option<Warmed>, Failure> {
     let _ = rustix::thread::set_name(c"oast-template");
     let host = Rc::new(LaterHost::default());
-    let runtime = process::make_runtime(settings, host.clone())
-        .map_err(|text| Failure { step: "start the runtime", errno: 0, text })?;
+    let runtime = process::make_runtime(settings, host.clone()).map_err(|text| Failure {
+        step: "start the runtime",
+        errno: 0,
+        text,
+    })?;
     let warmed = Warmed { runtime, host };
     launcher::say(&FromLauncher::Warm);
     while let Some(descriptors) = launcher::receive_fork()? {
