@@ -8,6 +8,7 @@ use std::{
 };
 
 use crate::{
+    cell,
     placement::Placement,
     process::{spawn, this_program},
 };
@@ -20,15 +21,19 @@ pub(crate) const BULK: usize = 50_000_000;
 
 const ECHO: &str = "echo";
 const POUR: &str = "pour";
+const FORKS: &str = "forks";
+const CELLS: &str = "cells";
 
 /// Serves until the other end is gone.
 pub(crate) fn serve(role: &str) -> ExitCode {
     let socket = rustix::io::dup(rustix::stdio::stdin()).expect("standard input is a socket");
-    let socket = UnixStream::from(socket);
+    let mut socket = UnixStream::from(socket);
     // The other end goes when it has measured enough, whatever is still on the way.
     let _gone = match role {
         ECHO => echo(socket),
         POUR => pour(socket),
+        FORKS => cell::fork_on_demand(&mut socket),
+        CELLS => cell::make_cells_on_demand(&mut socket),
         other => Err(std::io::Error::other(format!("there is no floor `{other}`"))),
     };
     ExitCode::SUCCESS
@@ -67,6 +72,16 @@ impl Other {
 
     pub(crate) fn pour(placement: Placement) -> Self {
         Self::start(POUR, placement)
+    }
+
+    /// See [`cell::fork_on_demand`].
+    pub(crate) fn forks() -> Self {
+        Self::start(FORKS, Placement::Free)
+    }
+
+    /// See [`cell::make_cells_on_demand`].
+    pub(crate) fn cells() -> Self {
+        Self::start(CELLS, Placement::Free)
     }
 
     fn start(role: &str, placement: Placement) -> Self {

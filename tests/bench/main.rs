@@ -13,6 +13,7 @@
 
 mod block_on;
 mod bulk;
+mod cell;
 mod child;
 mod command_line;
 mod flood;
@@ -22,6 +23,7 @@ mod latency;
 mod lifetime;
 mod peers;
 mod placement;
+mod pools;
 mod process;
 mod row;
 mod scenarios;

@@ -27,6 +27,7 @@ pub(crate) enum Quantity {
     Bytes(f64),
     /// Of one core.
     Percent(f64),
+    Count(f64),
 }
 
 impl Row {
@@ -83,7 +84,11 @@ impl Row {
 impl Quantity {
     const fn number(self) -> f64 {
         match self {
-            Self::Seconds(number) | Self::PerSecond(number) | Self::Bytes(number) | Self::Percent(number) => number,
+            Self::Seconds(number)
+            | Self::PerSecond(number)
+            | Self::Bytes(number)
+            | Self::Percent(number)
+            | Self::Count(number) => number,
         }
     }
 }
@@ -100,8 +105,10 @@ impl fmt::Display for Quantity {
             Self::Seconds(time) if time.abs() < 1e-3 => write!(f, "{:.1} µs", time * 1e6),
             Self::Seconds(time) if time.abs() < 1.0 => write!(f, "{:.2} ms", time * 1e3),
             Self::Seconds(time) => write!(f, "{time:.2} s"),
+            Self::PerSecond(rate) if rate < 1e4 => write!(f, "{rate:.0} /s"),
             Self::PerSecond(rate) => write!(f, "{:.1} k/s", rate / 1e3),
             Self::Bytes(bytes) => write!(f, "{:.2} MiB", bytes / f64::from(1 << 20)),
+            Self::Count(count) => write!(f, "{count}"),
             Self::Percent(percent) => write!(f, "{percent:.2} %"),
         }
     }

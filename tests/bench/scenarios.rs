@@ -5,6 +5,7 @@ use std::process::{ExitCode, Stdio};
 use crate::{
     bulk, command_line, flood, idle, latency, lifetime, peers,
     placement::Placement,
+    pools,
     process::{output, this_program},
     row::Row,
     table, throughput,
@@ -48,6 +49,12 @@ const ALL: &[Scenario] = &[
     Scenario::new("idle-memory", idle::memory, Placement::Free),
     Scenario::new("idle-thousand", idle::processor_time, Placement::Free),
     Scenario::new("flood", flood::memory, Placement::Free),
+    Scenario::new("lease", pools::lease, Placement::Free),
+    Scenario::new("clean-worker", pools::clean_worker, Placement::Free),
+    Scenario::new("leases-a-second", pools::leases, Placement::Free),
+    Scenario::new("hostile-leftovers", pools::hostile_leftovers, Placement::Free),
+    Scenario::new("overshoot", pools::overshoot, Placement::Free),
+    Scenario::new("forked-memory", pools::memory, Placement::Free),
 ];
 
 const PEERS: &[Scenario] = &[Scenario::new("peers", peers::all, Placement::Free)];
