@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Config, Limits, Portion, Profile, Restart, config::list, format_duration, key_path::KeyPath};
+use crate::{Config, Limits, Portion, Profile, Restart, Sandbox, config::list, format_duration, key_path::KeyPath};
 
 /// Values that contradict each other.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(crate) fn conflicts(config: &Config) -> Vec<Conflict> {
         limits(&profile.limits, &mut finder);
         restart(&profile.restart, &mut finder);
         stack(config, profile, &mut finder);
+        processor(&profile.sandbox, &mut finder);
     }
     found
 }
@@ -124,6 +125,18 @@ fn restart(restart: &Restart, finder: &mut Finder<'_>) {
         &["restart.backoff_min", "restart.backoff_max"],
         format!("`restart.backoff_min` is {least}, over `restart.backoff_max`, which is {most}"),
         "lower the first or raise the second",
+    );
+}
+
+fn processor(sandbox: &Sandbox, finder: &mut Finder<'_>) {
+    let quota = "for no limit, write `\"unlimited\"`; `100` is one core";
+    finder.at_least_one(sandbox.cpu_quota == Some(0), "sandbox.cpu_quota", quota);
+    let share = sandbox.cpu_share;
+    finder.refuse(
+        !(1..=10_000).contains(&share),
+        &["sandbox.cpu_share"],
+        format!("`sandbox.cpu_share` is {share}, and can be 1 to 10000"),
+        "`100` is what everybody has of whom nothing is said",
     );
 }
 

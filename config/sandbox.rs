@@ -3,7 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ByteSize, portion::ShareOfMemory, quantity::Limit};
+use crate::{
+    ByteSize,
+    portion::ShareOfMemory,
+    quantity::{Limit, Plain},
+};
 
 /// What the launcher puts in place before a worker process runs any code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +32,12 @@ pub struct Sandbox {
     /// Processes and threads at a time, for the worker process and all that it starts.
     #[serde(with = "Limit::<u64>")]
     pub processes: Option<u64>,
+    /// Processor time that it gets at most, in percent of one core, all that it starts together.
+    #[serde(with = "Limit::<u64>")]
+    pub cpu_quota: Option<u64>,
+    /// How much of the cores it gets beside others when they are busy. 100 is what a group gets of which nothing is said.
+    #[serde(with = "Plain::<u64>")]
+    pub cpu_share: u64,
     /// Whether control groups count its memory and its processes, where they can be made.
     pub control_groups: bool,
     /// What it may do beyond what any program may.
@@ -108,6 +118,11 @@ pub enum Mechanism {
     Seccomp,
     /// A process can have namespaces of its own (`user_namespaces(7)`).
     UserNamespaces,
+}
+
+impl Sandbox {
+    /// The share of processor time of which nothing need be said.
+    pub const EVEN_SHARE: u64 = 100;
 }
 
 impl Mechanism {

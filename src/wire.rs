@@ -79,7 +79,7 @@
 //! | `RuntimeSettings` | `text` name, `BuildId`, `JavaScript` |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
 //! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `u64` bytes of files of its own; `option u64` processes, `list text` required mechanisms |
-//! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` tree; `bool` whether they are one, of version 2 |
+//! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` processor, `option text` tree; `bool` whether they are one, of version 2 |
 //! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!
 //! # Changes

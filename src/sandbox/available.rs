@@ -42,9 +42,11 @@ pub(crate) struct Hierarchies {
     pub(crate) memory: Option<PathBuf>,
     /// That which counts processes.
     pub(crate) processes: Option<PathBuf>,
+    /// That which limits processor time.
+    pub(crate) processor: Option<PathBuf>,
     /// That of version 2, with controllers or without.
     pub(crate) tree: Option<PathBuf>,
-    /// All three are one.
+    /// All of them are one.
     pub(crate) is_unified: bool,
 }
 
@@ -52,12 +54,13 @@ pub(crate) struct Hierarchies {
 pub(crate) fn hierarchies() -> Hierarchies {
     let Cgroups { own, controllers, .. } = cgroups();
     if controllers.iter().any(|controller| controller == "memory") {
-        return Hierarchies { memory: own.clone(), processes: own.clone(), tree: own, is_unified: true };
+        let processor = own.clone().filter(|_| controllers.iter().any(|controller| controller == "cpu"));
+        return Hierarchies { memory: own.clone(), processes: own.clone(), processor, tree: own, is_unified: true };
     }
     let (mounts, groups) = (read("/proc/self/mounts"), read("/proc/self/cgroup"));
     let (mounts, groups) = (mounts.unwrap_or_default(), groups.unwrap_or_default());
     let of = |controller| group_of_version_1(&mounts, &groups, controller);
-    Hierarchies { memory: of("memory"), processes: of("pids"), tree: own, is_unified: false }
+    Hierarchies { memory: of("memory"), processes: of("pids"), processor: of("cpu"), tree: own, is_unified: false }
 }
 
 /// The directory of the group that this process is in, as far as one controller of version 1 is concerned.

@@ -31,11 +31,18 @@ use super::available::{self, Hierarchies};
 /// How long the kernel may take to end a group.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// In which a quota of processor time is granted again and again, in micro-seconds; the kernel's own.
+const CPU_PERIOD: u64 = 100_000;
+
 /// What the groups of one worker process hold it to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) memory: Option<u64>,
     pub(crate) processes: Option<u64>,
+    /// In percent of one core.
+    pub(crate) cpu_quota: Option<u64>,
+    /// Where it is not that of everybody, which is 100.
+    pub(crate) cpu_share: Option<u64>,
 }
 
 /// The groups of one worker process. They are directories; that one is named here does not mean that it exists.
@@ -43,9 +50,11 @@ pub(crate) struct Limits {
 pub(crate) struct Groups {
     pub(crate) memory: Option<PathBuf>,
     pub(crate) processes: Option<PathBuf>,
+    /// That which gets so much processor time.
+    pub(crate) processor: Option<PathBuf>,
     /// Ends everything in it at once.
     pub(crate) tree: Option<PathBuf>,
-    /// All three are one, in version 2.
+    /// All of them are one, in version 2.
     pub(crate) is_unified: bool,
 }
 
@@ -73,6 +82,7 @@ impl Groups {
         Self {
             memory: limits.memory.and_then(|_| below(&hierarchies.memory)),
             processes: limits.processes.and_then(|_| below(&hierarchies.processes)),
+            processor: limits.cpu_quota.or(limits.cpu_share).and_then(|_| below(&hierarchies.processor)),
             tree: below(&hierarchies.tree),
             is_unified: hierarchies.is_unified,
         }
@@ -90,9 +100,30 @@ impl Groups {
         if let (Some(group), Some(limit)) = (&self.memory, limits.memory) {
             self.limit_memory(group, limit)?;
         }
-        match (&self.processes, limits.processes) {
-            (Some(group), Some(limit)) => write(group, "pids.max", limit),
-            _ => Ok(()),
+        if let (Some(group), Some(limit)) = (&self.processes, limits.processes) {
+            write(group, "pids.max", limit)?;
+        }
+        match &self.processor {
+            Some(group) => self.limit_processor(group, limits),
+            None => Ok(()),
+        }
+    }
+
+    fn limit_processor(&self, group: &Path, limits: Limits) -> io::Result<()> {
+        let quota = limits.cpu_quota.map(|percent| percent.saturating_mul(CPU_PERIOD) / 100);
+        match (self.is_unified, quota) {
+            (true, Some(quota)) => fs::write(group.join("cpu.max"), format!("{quota} {CPU_PERIOD}"))?,
+            (false, Some(quota)) => {
+                write(group, "cpu.cfs_period_us", CPU_PERIOD)?;
+                write(group, "cpu.cfs_quota_us", quota)?;
+            }
+            (_, None) => {}
+        }
+        match (self.is_unified, limits.cpu_share) {
+            (true, Some(share)) => write(group, "cpu.weight", share),
+            // There, what everybody has is 1024.
+            (false, Some(share)) => write(group, "cpu.shares", share.saturating_mul(1024) / 100),
+            (_, None) => Ok(()),
         }
     }
 
@@ -167,7 +198,9 @@ impl Groups {
     }
 
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        let apart = [&self.processes, &self.tree].into_iter().filter(|_| !self.is_unified || self.memory.is_none());
+        let apart = [&self.processes, &self.processor, &self.tree]
+            .into_iter()
+            .filter(|_| !self.is_unified || self.memory.is_none());
         let first = self.memory.iter();
         // In version 2 they are one and the same.
         first.chain(apart.flatten().take(if self.is_unified { 1 } else { usize::MAX }))
@@ -206,7 +239,7 @@ fn hierarchies() -> &'static Hierarchies {
         if found.is_unified && !found.memory.as_deref().is_some_and(hand_down) {
             found = Hierarchies::default();
         }
-        for parent in [&mut found.memory, &mut found.processes, &mut found.tree] {
+        for parent in [&mut found.memory, &mut found.processes, &mut found.processor, &mut found.tree] {
             parent.take_if(|parent| access(&**parent, Access::WRITE_OK).is_err());
         }
         found
@@ -216,7 +249,11 @@ fn hierarchies() -> &'static Hierarchies {
 /// Lets groups below one have its controllers, in version 2. A group that does has no processes of its own, so this process
 /// moves into one below it.
 fn hand_down(group: &Path) -> bool {
-    let controllers = || fs::write(group.join("cgroup.subtree_control"), "+memory +pids").is_ok();
+    // That of the processor may be held back, and is wanted seldom.
+    let controllers = || {
+        let hand = |names: &str| fs::write(group.join("cgroup.subtree_control"), names).is_ok();
+        hand("+memory +pids +cpu") || hand("+memory +pids")
+    };
     if controllers() {
         return true;
     }
@@ -248,7 +285,7 @@ mod tests {
     fn group(name: &str) -> (PathBuf, Groups) {
         let path = std::env::temp_dir().join(format!("oast-groups-{}-{name}", std::process::id()));
         fs::create_dir_all(&path).unwrap();
-        let groups = Groups { memory: Some(path.clone()), processes: None, tree: None, is_unified: name == "v2" };
+        let groups = Groups { memory: Some(path.clone()), is_unified: name == "v2", ..Groups::default() };
         (path, groups)
     }
 
@@ -272,13 +309,29 @@ mod tests {
         let unified = Groups {
             memory: Some(path.clone()),
             processes: Some(path.clone()),
+            processor: Some(path.clone()),
             tree: Some(path.clone()),
             is_unified: true,
         };
         assert_eq!(unified.all().count(), 1);
         assert_eq!(Groups { memory: None, ..unified.clone() }.all().count(), 1);
-        assert_eq!(Groups { is_unified: false, ..unified }.all().count(), 3);
+        assert_eq!(Groups { is_unified: false, ..unified }.all().count(), 4);
         assert_eq!(Groups::default().all().count(), 0);
+    }
+
+    #[test]
+    fn processor_time_is_limited_in_the_words_of_both_versions() {
+        let limits = Limits { cpu_quota: Some(150), cpu_share: Some(50), ..Limits::default() };
+        for (version, is_unified) in [("cpu v1", false), ("cpu v2", true)] {
+            let (path, groups) = group(version);
+            let groups = Groups { processor: groups.memory, is_unified, ..Groups::default() };
+            groups.limit_processor(&path, limits).unwrap();
+            let said = |file: &str| fs::read_to_string(path.join(file)).unwrap_or_default();
+            let found = [said("cpu.max"), said("cpu.weight"), said("cpu.cfs_quota_us"), said("cpu.shares")];
+            let wanted = if is_unified { ["150000 100000", "50", "", ""] } else { ["", "", "150000", "512"] };
+            assert_eq!(found, wanted);
+            fs::remove_dir_all(path).unwrap();
+        }
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         groups: Groups {
             memory: Some("/sys/fs/cgroup/memory/oast-1-0".to_owned()),
             processes: None,
+            processor: None,
             tree: Some("/sys/fs/cgroup/unified/oast-1-0".to_owned()),
             is_unified: false,
         },

@@ -200,6 +200,8 @@ pub(crate) struct Groups {
     pub(crate) memory: Option<String>,
     /// That which counts processes.
     pub(crate) processes: Option<String>,
+    /// That which limits processor time.
+    pub(crate) processor: Option<String>,
     /// That in which all can be ended at once.
     pub(crate) tree: Option<String>,
     /// Whether they are of version 2, and one.

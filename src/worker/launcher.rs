@@ -170,6 +170,7 @@ fn groups(Launch { groups, .. }: &Launch) -> Groups {
     Groups {
         memory: path(&groups.memory),
         processes: path(&groups.processes),
+        processor: path(&groups.processor),
         tree: path(&groups.tree),
         is_unified: groups.is_unified,
     }

@@ -82,6 +82,7 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
         groups: WireGroups {
             memory: path(&groups.memory),
             processes: path(&groups.processes),
+            processor: path(&groups.processor),
             tree: path(&groups.tree),
             is_unified: groups.is_unified,
         },
@@ -92,13 +93,18 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
 /// time to be made, joined and removed.
 fn group_limits(launch: &Launch, has_namespace: bool) -> groups::Limits {
     let profile = &launch.profile;
-    let wanted = profile.sandbox.control_groups || profile.sandbox.require.contains(&Mechanism::Cgroups);
-    if !wanted {
-        return groups::Limits::default();
+    let sandbox = &profile.sandbox;
+    let processor = groups::Limits {
+        cpu_quota: sandbox.cpu_quota,
+        cpu_share: Some(sandbox.cpu_share).filter(|share| *share != Sandbox::EVEN_SHARE),
+        ..groups::Limits::default()
+    };
+    if !(sandbox.control_groups || sandbox.require.contains(&Mechanism::Cgroups)) {
+        return processor;
     }
-    let processes = profile.sandbox.processes.filter(|_| !(has_namespace && rlimits::count_by_namespace()));
+    let processes = sandbox.processes.filter(|_| !(has_namespace && rlimits::count_by_namespace()));
     let processes = processes.map(|processes| processes.saturating_add(SPARE_PROCESSES));
-    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes }
+    groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes, ..processor }
 }
 
 fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
