@@ -19,9 +19,9 @@ use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::sync::oneshot;
 
 use super::link::Link;
-use crate::sandbox::descendants;
+use crate::sandbox::{descendants, groups::Groups};
 
-/// What a process and everything that it started uses.
+/// What a worker process uses, and everything that it started, however that was forked: orphans are its guard's.
 struct Sample {
     memory: ByteSize,
     cpu: Duration,
@@ -30,19 +30,22 @@ struct Sample {
 /// How long after a measurement that failed the next one is made.
 const ASK_AGAIN: Duration = Duration::from_millis(10);
 
-type Order = (Pid, oneshot::Sender<Sample>);
+/// A guard, and the control groups of what is below it.
+type Order = (Pid, Groups, oneshot::Sender<Sample>);
 
 /// Measures a worker process and says what it found.
 pub(super) fn sample(link: Rc<Link>) {
-    let pid = link.state.borrow().worker.as_ref().and_then(|worker| Pid::from_raw(worker.pid.cast_signed()));
-    let Some(pid) = pid else { return };
+    let launcher = link.launcher.borrow();
+    let guard = launcher.as_ref().and_then(|it| Some((Pid::from_raw(it.pid.cast_signed())?, it.groups.clone())));
+    let Some((guard, groups)) = guard else { return };
+    drop(launcher);
     // The link lives as long as the process, and no longer for being measured.
     let link = Rc::downgrade(&link);
     drop(actix_rt::spawn(async move {
         while link.strong_count() > 0 {
             let (sender, measured) = oneshot::channel();
             // Without the thread, the program is ending.
-            drop(orders().send((pid, sender)));
+            drop(orders().send((guard, groups.clone(), sender)));
             match (measured.await, link.upgrade()) {
                 (Ok(Sample { memory, cpu }), Some(link)) => {
                     return link.events.send(Event::Sampled { memory, cpu });
@@ -68,12 +71,14 @@ fn orders() -> &'static Sender<Order> {
 
 fn run(orders: &Receiver<Order>) {
     let mut kept = None;
-    for (root, reply) in orders {
+    for (guard, groups, reply) in orders {
         // A panic costs one measurement, and what was kept until then; the next is made anew.
         let system = kept.take();
-        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, root)));
+        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_below(system, guard)));
         if let Ok(Some((system, sample))) = measured {
             kept = Some(system);
+            // The times of children that nobody waited for are in no process's account.
+            let sample = Sample { cpu: sample.cpu.max(groups.cpu().unwrap_or_default()), ..sample };
             // The caller may be gone meanwhile.
             drop(reply.send(sample));
         }
@@ -81,10 +86,10 @@ fn run(orders: &Receiver<Order>) {
 }
 
 /// `None` where there is no `/proc`: then nothing is measured.
-fn measure_tree(system: Option<System>, root: Pid) -> Option<(System, Sample)> {
-    let mut pids = vec![root];
-    pids.extend(descendants::of(root));
-    let cpu = pids.iter().filter_map(|pid| cpu_time(*pid)).sum();
+fn measure_below(system: Option<System>, guard: Pid) -> Option<(System, Sample)> {
+    let pids = descendants::of(guard);
+    // The guard's own time is next to nothing, and with it comes that of orphans which it has collected.
+    let cpu = pids.iter().chain([&guard]).filter_map(|pid| cpu_time(*pid)).sum();
     let pids: Vec<sysinfo::Pid> =
         pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().cast_unsigned())).collect();
     // It keeps what it knows of the dead, unless it is asked about them again.
@@ -135,11 +140,19 @@ mod tests {
     }
 
     #[test]
-    fn a_process_can_be_measured_again_and_again() {
+    fn what_is_below_a_process_can_be_measured_again_and_again() {
+        let mut child = sleeper();
         let own = rustix::process::getpid();
-        let (system, first) = measure_tree(None, own).unwrap();
-        let (_, second) = measure_tree(Some(system), own).unwrap();
+        let (system, first) = measure_below(None, own).unwrap();
+        let (_, second) = measure_below(Some(system), own).unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
         assert!(first.memory.get() > 0 && second.memory.get() > 0);
         assert!(second.cpu >= first.cpu);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it is no worker process")]
+    fn sleeper() -> std::process::Child {
+        std::process::Command::new("sleep").arg("10").spawn().unwrap()
     }
 }

@@ -57,6 +57,8 @@ struct Ending {
 #[derive(Debug)]
 pub(super) struct Launcher {
     pub(super) pid: u32,
+    /// Those of its worker process.
+    pub(super) groups: Groups,
 }
 
 /// Starts a launcher. Blocks nobody: `vfork` stops the thread that calls it until the new program runs.
@@ -153,6 +155,6 @@ fn spawn(start: Start, children: &mut HashMap<u32, Running>) -> std::io::Result<
     groups.make(group_limits);
     let child = command.spawn().inspect_err(|_| groups.remove())?;
     let pid = child.id();
-    children.insert(pid, Running { child, groups });
-    Ok(Launcher { pid })
+    children.insert(pid, Running { child, groups: groups.clone() });
+    Ok(Launcher { pid, groups })
 }
