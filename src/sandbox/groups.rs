@@ -129,6 +129,13 @@ impl Groups {
         Counted { killed: killed.unwrap_or(0), peak: peak.map(ByteSize) }
     }
 
+    /// The memory that is counted now, with what the kernel keeps of files and gives back when it must.
+    pub(crate) fn memory_now(&self) -> Option<ByteSize> {
+        let file = if self.is_unified { "memory.current" } else { "memory.usage_in_bytes" };
+        let used = fs::read_to_string(self.memory.as_ref()?.join(file)).ok()?;
+        used.trim().parse().ok().map(ByteSize)
+    }
+
     /// The CPU time of all that is in them and of all that ever was, where the kernel says it. Version 2 does without any
     /// controller.
     pub(crate) fn cpu(&self) -> Option<Duration> {
@@ -265,7 +272,9 @@ mod tests {
         let (path, groups) = group("v1");
         fs::write(path.join("memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n").unwrap();
         fs::write(path.join("memory.max_usage_in_bytes"), "4096\n").unwrap();
+        fs::write(path.join("memory.usage_in_bytes"), "2048\n").unwrap();
         assert_eq!(groups.counted(), Counted { killed: 3, peak: Some(ByteSize(4096)) });
+        assert_eq!(groups.memory_now(), Some(ByteSize(2048)));
         fs::remove_dir_all(path).unwrap();
         let (path, groups) = group("v2");
         fs::write(path.join("memory.events"), "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 1\n").unwrap();

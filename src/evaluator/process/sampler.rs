@@ -77,11 +77,19 @@ fn run(orders: &Receiver<Order>) {
         let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_below(system, guard)));
         if let Ok(Some((system, sample))) = measured {
             kept = Some(system);
-            // The times of children that nobody waited for are in no process's account.
-            let sample = Sample { cpu: sample.cpu.max(groups.cpu().unwrap_or_default()), ..sample };
+            let sample = counted(sample, &groups);
             // The caller may be gone meanwhile.
             drop(reply.send(sample));
         }
+    }
+}
+
+/// Corrected by what control groups count. The times of children that nobody waited for are in no process's account; memory
+/// that processes share, as what a fork has not written to, is in the account of each.
+fn counted(Sample { memory, cpu }: Sample, groups: &Groups) -> Sample {
+    Sample {
+        memory: groups.memory_now().map_or(memory, |all| memory.min(all)),
+        cpu: groups.cpu().map_or(cpu, |all| cpu.max(all)),
     }
 }
 
