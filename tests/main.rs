@@ -15,6 +15,7 @@ mod crashes;
 mod examples;
 mod fixtures;
 mod host_death;
+mod hostile;
 mod limits;
 mod output;
 mod soak;
@@ -31,12 +32,13 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 12] = [
+    let areas: [Vec<Trial>; 13] = [
         contract::tests(),
         limits::tests(),
         walls::tests(),
         crashes::tests(),
         output::tests(),
+        hostile::tests(),
         channels::tests(),
         supervision::tests(),
         host_death::tests(),
