@@ -24,9 +24,10 @@ pub(super) fn rows() -> Vec<Row> {
         row(16, "computes for ever in a chain of processes", C(source!("relay.c")), TimeLimit(Cpu))
             .under(cpu_time)
             .needs(COUNTS_PROCESSES),
+        // Without groups, such times are in nobody's account, and wall time is what ends it.
         row(16, "computes in children that nobody waits for", C(source!("unawaited.c")), TimeLimit(Cpu))
             .under(cpu_time)
-            .needs(COUNTS_PROCESSES),
+            .needs(&["cgroups"]),
         row(17, "sleeps for ever", C(source!("sleep.c")), TimeLimit(Wall)).under(wall_time),
         row(17, "sleeps for ever in javascript", JavaScript("await new Promise(() => {})"), Interrupted(Wall))
             .under(wall_time),
