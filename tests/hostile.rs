@@ -64,7 +64,7 @@ const fn not_played(number: u32, does: &'static str, why: &'static str) -> Row {
 }
 
 fn wall_time(profile: &mut Profile) {
-    profile.limits.wall_time = Some(Duration::from_millis(400));
+    profile.limits.wall_time = Some(Duration::from_millis(300));
 }
 
 fn cpu_time(profile: &mut Profile) {

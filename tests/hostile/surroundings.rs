@@ -30,7 +30,7 @@ const PUBLIC: [&str; 5] = ["/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run/
 const SHARED: [&str; 3] = ["/proc/sysvipc/shm", "/proc/sysvipc/sem", "/proc/sysvipc/msg"];
 
 /// How many bytes a file has that is far larger than what a stranger may use.
-const LARGE: u64 = 1 << 30;
+const LARGE: u64 = 256 << 20;
 
 /// What is around a hostile program.
 pub(super) struct Surroundings {
