@@ -1,13 +1,13 @@
 //! What a caller is told.
 
 use oast::{
-    Cause, Clock, EvalError, EvalResult, Interrupter, Outcome, Value,
+    Cause, Clock, EvalError, EvalResult, Interrupter, Outcome,
     config::{ByteSize, Profile},
     decode_result,
 };
 
 use self::Told::{
-    AnyValue, Interrupted, Lost, MemoryLimit, OneOf, Protocol, Raised, Returned, Signal, Stopped, Through, TimeLimit,
+    AnyValue, Interrupted, Lost, MemoryLimit, OneOf, Protocol, Raised, Signal, Stopped, Through, TimeLimit,
 };
 use crate::fixtures::hostile::Tried;
 
@@ -19,8 +19,6 @@ pub(super) enum Told {
     Through,
     /// One of these errors stopped it; or, of a program, it left with one of these codes.
     Stopped(&'static [i32]),
-    /// This value, of JavaScript.
-    Returned(Value),
     /// Some value, of JavaScript, and whatever it is it does no harm.
     AnyValue,
     /// It raised, or returned, an error that says this.
@@ -51,7 +49,6 @@ impl Told {
         match self {
             Through => returned(ended) == Some(Ok(None)),
             Stopped(errors) => matches!(returned(ended), Some(Ok(Some(error))) if errors.contains(&error)),
-            Returned(value) => matches!(ended, Ok(Outcome { result: Ok(result), .. }) if result == value),
             AnyValue => matches!(ended, Ok(Outcome { result: Ok(_), .. })),
             Raised(text) => raised(ended).is_some_and(|raised| raised.contains(text)),
             Interrupted(clock) => {
