@@ -9,6 +9,8 @@ mod uses;
 
 use libtest_mimic::{Failed, Trial};
 
+pub(crate) use repository::{program, rust_files};
+
 /// All checks, for the binary of integration tests.
 pub(crate) fn tests() -> Vec<Trial> {
     vec![

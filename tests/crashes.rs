@@ -172,7 +172,7 @@ async fn a_frame_of_four_gibibytes_is_refused_before_memory_is_taken() {
 }
 
 /// Of this process, in KiB.
-fn peak_memory() -> u64 {
+pub(crate) fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()

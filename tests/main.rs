@@ -15,6 +15,7 @@ mod crashes;
 mod examples;
 mod fixtures;
 mod host_death;
+mod hostile;
 mod limits;
 mod output;
 mod soak;
@@ -32,13 +33,14 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 13] = [
+    let areas: [Vec<Trial>; 14] = [
         contract::tests(),
         limits::tests(),
         walls::tests(),
         templates::tests(),
         crashes::tests(),
         output::tests(),
+        hostile::tests(),
         channels::tests(),
         supervision::tests(),
         host_death::tests(),

@@ -259,7 +259,7 @@ async fn control_groups_are_removed() {
 }
 
 /// Directories of control groups that this process has made.
-fn own_groups() -> Vec<PathBuf> {
+pub(crate) fn own_groups() -> Vec<PathBuf> {
     let name = format!("oast-{}-", getpid().as_raw_nonzero());
     let mut below = vec![PathBuf::from("/sys/fs/cgroup")];
     let mut found = Vec::new();

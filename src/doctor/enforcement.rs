@@ -94,6 +94,12 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
         (false, true) => Some("the filter of system calls lets no socket be made for one"),
         (false, false) => landlock.then_some("Landlock, TCP alone"),
     };
+    let files = match (namespaces, landlock) {
+        (true, true) => Some(ROOT_AND_LANDLOCK),
+        (true, false) => Some(ROOT),
+        (false, true) => Some(LANDLOCK),
+        (false, false) => None,
+    };
     let counted = namespaces && (sandbox.privileges == Privileges::Dropped || sandbox.network == Network::None);
     let processes = match (sandbox.control_groups && has("cgroups"), counted) {
         (true, true) => Some("a control group; RLIMIT_NPROC in a namespace of users"),
@@ -103,7 +109,7 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
     };
     vec![
         wall("privileges", "dropped", sandbox.privileges == Privileges::Dropped, Some(privileges), ""),
-        wall("files", "read_only", sandbox.files == Files::ReadOnly, landlock.then_some(LANDLOCK), "landlock"),
+        wall("files", "read_only", sandbox.files == Files::ReadOnly, files, "landlock"),
         wall("network", "none", sandbox.network == Network::None, network, "user-namespaces"),
         wall(
             "system_calls",
@@ -116,6 +122,10 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
     ]
 }
 
+const ROOT_AND_LANDLOCK: &str = "a root of its own: programs and libraries, and a directory that it was given, to read; a \
+                                 little room to write; Landlock besides";
+const ROOT: &str = "a root of its own: programs and libraries, and a directory that it was given, to read; a little room to \
+                    write";
 const LANDLOCK: &str = "Landlock: programs and libraries, and a directory that it was given; to read";
 
 fn wall(key: &str, value: &str, is_wanted: bool, by: Option<&'static str>, mechanism: &str) -> Enforcement {

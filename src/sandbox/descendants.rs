@@ -47,7 +47,8 @@ fn has_children() -> bool {
     !matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD))
 }
 
-fn children(pid: Pid) -> Vec<Pid> {
+/// The ids of the processes right below one.
+pub(crate) fn children(pid: Pid) -> Vec<Pid> {
     let Ok(tasks) = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero())) else { return Vec::new() };
     let lists = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
     let parse = |id: &str| id.parse().ok().and_then(Pid::from_raw);

@@ -160,6 +160,21 @@ impl Groups {
         Counted { killed: killed.unwrap_or(0), peak: peak.map(ByteSize) }
     }
 
+    /// The memory that is counted now, with what the kernel keeps of files and gives back when it must.
+    pub(crate) fn memory_now(&self) -> Option<ByteSize> {
+        let file = if self.is_unified { "memory.current" } else { "memory.usage_in_bytes" };
+        let used = fs::read_to_string(self.memory.as_ref()?.join(file)).ok()?;
+        used.trim().parse().ok().map(ByteSize)
+    }
+
+    /// The CPU time of all that is in them and of all that ever was, where the kernel says it. Version 2 does without any
+    /// controller.
+    pub(crate) fn cpu(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(self.tree.as_ref()?.join("cpu.stat")).ok()?;
+        let used = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")?.trim().parse().ok())?;
+        Some(Duration::from_micros(used))
+    }
+
     /// Becomes readable when memory is out, and the kernel is about to end a process and to leave the others. `None` where it
     /// leaves none.
     pub(crate) fn out_of_memory(&self) -> Option<OwnedFd> {
@@ -294,13 +309,26 @@ mod tests {
         let (path, groups) = group("v1");
         fs::write(path.join("memory.oom_control"), "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n").unwrap();
         fs::write(path.join("memory.max_usage_in_bytes"), "4096\n").unwrap();
+        fs::write(path.join("memory.usage_in_bytes"), "2048\n").unwrap();
         assert_eq!(groups.counted(), Counted { killed: 3, peak: Some(ByteSize(4096)) });
+        assert_eq!(groups.memory_now(), Some(ByteSize(2048)));
         fs::remove_dir_all(path).unwrap();
         let (path, groups) = group("v2");
         fs::write(path.join("memory.events"), "low 0\nhigh 0\nmax 9\noom 2\noom_kill 1\noom_group_kill 1\n").unwrap();
         fs::write(path.join("memory.peak"), "8192\n").unwrap();
         assert_eq!(groups.counted(), Counted { killed: 1, peak: Some(ByteSize(8192)) });
         fs::remove_dir_all(path).unwrap();
+    }
+
+    #[test]
+    fn the_time_of_all_is_read_where_there_is_a_tree() {
+        let (path, groups) = group("tree");
+        fs::write(path.join("cpu.stat"), "usage_usec 2500\nuser_usec 1000\n").unwrap();
+        assert_eq!(groups.cpu(), None);
+        let groups = Groups { tree: Some(path.clone()), ..groups };
+        assert_eq!(groups.cpu(), Some(Duration::from_micros(2500)));
+        fs::remove_dir_all(path).unwrap();
+        assert_eq!(groups.cpu(), None);
     }
 
     #[test]

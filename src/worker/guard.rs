@@ -80,9 +80,12 @@ impl Guard {
     /// Waits for the end of the worker process, or for what is to end it.
     fn wait(&self, worker: Option<&OwnedFd>) -> Why {
         let out_of_memory = self.groups.out_of_memory();
+        // In a namespace, its first process collects them.
+        let endings = if self.born.init.is_none() { endings_of_children() } else { None };
         loop {
             let mut watched = vec![PollFd::new(&self.lifeline, PollFlags::IN | PollFlags::RDHUP)];
             watched.extend(out_of_memory.as_ref().map(|event| PollFd::new(event, PollFlags::IN)));
+            watched.extend(endings.as_ref().map(|endings| PollFd::new(endings, PollFlags::IN)));
             watched.extend(worker.map(|worker| PollFd::new(worker, PollFlags::IN)));
             let timeout = worker.is_none().then_some(&LOOK_AGAIN);
             match rustix::event::poll(&mut watched, timeout) {
@@ -97,6 +100,7 @@ impl Guard {
                     } else if happened(0) {
                         return Why::HostGone;
                     }
+                    self.bury(endings.as_ref());
                 }
                 Err(rustix::io::Errno::INTR) => {}
                 Err(_) => return Why::HostGone,
@@ -110,6 +114,19 @@ impl Guard {
             // Errors say that it is gone already.
             let _ = rustix::process::kill_process(*init, Signal::KILL);
             let _ = rustix::process::waitpid(Some(*init), WaitOptions::empty());
+        }
+    }
+
+    /// Collects the orphans that have ended: each would count as a process for as long as the worker process lives.
+    fn bury(&self, endings: Option<&OwnedFd>) {
+        // Forgets all that came: what comes meanwhile is told anew.
+        let told = endings.is_some_and(|endings| rustix::io::read(endings, &mut [0; 1024]).is_ok());
+        if !told {
+            return;
+        }
+        for pid in descendants::children(rustix::process::getpid()).into_iter().filter(|pid| *pid != self.born.worker) {
+            // An error says that there was none.
+            let _ended = rustix::process::waitpid(Some(pid), WaitOptions::NOHANG);
         }
     }
 
@@ -149,6 +166,31 @@ fn let_go_of_output() {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);
     }
+}
+
+/// Becomes readable when a child of this process ends. `None` where the kernel gives no descriptor: then they are collected at
+/// the end.
+fn endings_of_children() -> Option<OwnedFd> {
+    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
+    // SAFETY: the pointer is to memory of the right type, of which all zeroes is a value.
+    #[expect(unsafe_code, reason = "rustix knows no signals")]
+    let failed = unsafe { libc::sigaddset(signals.as_mut_ptr(), libc::SIGCHLD) };
+    // SAFETY: as above. The guard is single-threaded, and starts no program that would inherit the mask.
+    #[expect(unsafe_code, reason = "rustix knows no signals")]
+    let failed = failed | unsafe { libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut()) };
+    if failed != 0 {
+        return None;
+    }
+    // SAFETY: as above.
+    #[expect(unsafe_code, reason = "rustix knows no signals")]
+    let number = unsafe { libc::signalfd(-1, signals.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+    if number < 0 {
+        return None;
+    }
+    // SAFETY: the descriptor is new, and nobody else's.
+    #[expect(unsafe_code, reason = "it comes from a system call that rustix does not know")]
+    let endings = unsafe { std::os::fd::FromRawFd::from_raw_fd(number) };
+    Some(endings)
 }
 
 /// Whether the worker process has ended. It is left to be collected. One that cannot be waited for is not there any more.

@@ -19,9 +19,9 @@ use sysinfo::{Process, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::sync::oneshot;
 
 use super::link::Link;
-use crate::sandbox::descendants;
+use crate::sandbox::{descendants, groups::Groups};
 
-/// What a process and everything that it started uses.
+/// What a worker process uses, and everything that it started, however that was forked: orphans are its guard's.
 struct Sample {
     memory: ByteSize,
     cpu: Duration,
@@ -33,24 +33,27 @@ const ASK_AGAIN: Duration = Duration::from_millis(10);
 type Order = (Tree, oneshot::Sender<Sample>);
 
 /// The processes of one worker: all that are below its guard, but the one that only keeps their namespace.
-#[derive(Clone, Copy)]
 struct Tree {
     guard: Pid,
     init: Option<Pid>,
+    groups: Groups,
 }
 
 /// Measures a worker process and says what it found.
 pub(super) fn sample(link: Rc<Link>) {
     let pid = |number: u32| Pid::from_raw(number.cast_signed());
     let init = link.state.borrow().worker.as_ref().and_then(|worker| pid(worker.init));
-    let Some(guard) = link.launcher.borrow().as_ref().and_then(|launcher| pid(launcher.pid)) else { return };
-    let tree = Tree { guard, init };
+    let launcher = link.launcher.borrow();
+    let guard = launcher.as_ref().and_then(|launcher| Some((pid(launcher.pid)?, launcher.groups.clone())));
+    let Some((guard, groups)) = guard else { return };
+    drop(launcher);
     // The link lives as long as the process, and no longer for being measured.
     let link = Rc::downgrade(&link);
     drop(actix_rt::spawn(async move {
         while link.strong_count() > 0 {
             let (sender, measured) = oneshot::channel();
             // Without the thread, the program is ending.
+            let tree = Tree { guard, init, groups: groups.clone() };
             drop(orders().send((tree, sender)));
             match (measured.await, link.upgrade()) {
                 (Ok(Sample { memory, cpu }), Some(link)) => {
@@ -80,20 +83,31 @@ fn run(orders: &Receiver<Order>) {
     for (tree, reply) in orders {
         // A panic costs one measurement, and what was kept until then; the next is made anew.
         let system = kept.take();
-        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, tree)));
+        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, &tree)));
         if let Ok(Some((system, sample))) = measured {
             kept = Some(system);
+            let sample = counted(sample, &tree.groups);
             // The caller may be gone meanwhile.
             drop(reply.send(sample));
         }
     }
 }
 
+/// Corrected by what control groups count. The times of children that nobody waited for are in no process's account; memory
+/// that processes share, as what a fork has not written to, is in the account of each.
+fn counted(Sample { memory, cpu }: Sample, groups: &Groups) -> Sample {
+    Sample {
+        memory: groups.memory_now().map_or(memory, |all| memory.min(all)),
+        cpu: groups.cpu().map_or(cpu, |all| cpu.max(all)),
+    }
+}
+
 /// `None` where there is no `/proc`: then nothing is measured.
-fn measure_tree(system: Option<System>, tree: Tree) -> Option<(System, Sample)> {
+fn measure_tree(system: Option<System>, tree: &Tree) -> Option<(System, Sample)> {
     let mut pids = descendants::of(tree.guard);
     pids.retain(|pid| Some(*pid) != tree.init);
-    let cpu = pids.iter().filter_map(|pid| cpu_time(*pid)).sum();
+    // The guard's own time is next to nothing, and with it comes that of orphans which it has collected.
+    let cpu = pids.iter().chain([&tree.guard]).filter_map(|pid| cpu_time(*pid)).sum();
     let pids: Vec<sysinfo::Pid> =
         pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().cast_unsigned())).collect();
     // It keeps what it knows of the dead, unless it is asked about them again.
@@ -144,15 +158,19 @@ mod tests {
     }
 
     #[test]
-    fn a_process_can_be_measured_again_and_again() {
-        #[expect(clippy::disallowed_methods, reason = "it is no worker process")]
-        let mut child = std::process::Command::new("sleep").arg("10").spawn().unwrap();
-        let tree = Tree { guard: rustix::process::getpid(), init: None };
-        let (system, first) = measure_tree(None, tree).unwrap();
-        let (_, second) = measure_tree(Some(system), tree).unwrap();
+    fn what_is_below_a_process_can_be_measured_again_and_again() {
+        let mut child = sleeper();
+        let tree = Tree { guard: rustix::process::getpid(), init: None, groups: Groups::default() };
+        let (system, first) = measure_tree(None, &tree).unwrap();
+        let (_, second) = measure_tree(Some(system), &tree).unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(first.memory.get() > 0 && second.memory.get() > 0);
         assert!(second.cpu >= first.cpu);
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "it is no worker process")]
+    fn sleeper() -> std::process::Child {
+        std::process::Command::new("sleep").arg("10").spawn().unwrap()
     }
 }

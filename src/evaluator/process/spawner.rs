@@ -67,6 +67,8 @@ struct Ending {
 #[derive(Debug)]
 pub(super) struct Launcher {
     pub(super) pid: u32,
+    /// Those of its worker process.
+    pub(super) groups: Groups,
 }
 
 /// Starts a launcher. Blocks nobody: `vfork` stops the thread that calls it until the new program runs.
@@ -164,8 +166,8 @@ impl Nest {
             None => spawn_with(command, standard).inspect_err(|_| groups.remove())?,
         };
         let number = pid.as_raw_nonzero().get().unsigned_abs();
-        self.launchers.insert(number, Process { pid, groups });
-        Ok(Launcher { pid: number })
+        self.launchers.insert(number, Process { pid, groups: groups.clone() });
+        Ok(Launcher { pid: number, groups })
     }
 
     fn end(&mut self, processes: impl IntoIterator<Item = Process>) {
