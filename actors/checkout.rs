@@ -77,6 +77,8 @@ pub struct DefinePool {
     pub min_spare: usize,
     /// How many there may be.
     pub max: usize,
+    /// How many leases of it one tenant may have at a time.
+    pub per_tenant: usize,
 }
 
 /// Asks for a worker of a pool for oneself.

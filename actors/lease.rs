@@ -40,6 +40,8 @@ pub(crate) struct PoolSettings {
     pub(crate) min_spare: usize,
     /// How many there may be, leased ones included.
     pub(crate) max: usize,
+    /// How many leases of it one tenant may have at a time.
+    pub(crate) per_tenant: usize,
     /// What happens to a returned one before the next lease.
     pub(crate) on_return: OnReturn,
 }

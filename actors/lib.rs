@@ -47,6 +47,8 @@ mod fault_tests;
 #[cfg(test)]
 mod registry_tests;
 #[cfg(test)]
+mod sharing_tests;
+#[cfg(test)]
 mod supervisor_tests;
 
 pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker};

@@ -48,6 +48,16 @@ struct Pool {
     spare: BTreeSet<SlotId>,
     /// Callers that wait.
     waiting: usize,
+    /// Those who have leases of it or wait for one.
+    tenants: BTreeMap<Arc<str>, Account>,
+}
+
+/// What a tenant has of one pool, and wants.
+#[derive(Debug, Default)]
+struct Account {
+    leases: usize,
+    /// In order of arrival.
+    waiting: BTreeSet<Ticket>,
 }
 
 #[derive(Debug)]
@@ -95,8 +105,7 @@ impl Ledger {
 
     /// Adds a pool, or changes the settings of one.
     pub(crate) fn set_pool(&mut self, name: Arc<str>, settings: PoolSettings, effects: &mut Vec<Effect>) {
-        let empty = Pool { settings, total: 0, starting: 0, spare: BTreeSet::new(), waiting: 0 };
-        self.pools.entry(name).or_insert(empty).settings = settings;
+        self.pools.entry(name).or_insert_with(|| Pool::new(settings)).settings = settings;
         self.settle(effects);
     }
 
@@ -113,7 +122,7 @@ impl Ledger {
             effects.push(Effect::Refuse { ticket, reason: Refusal::UnknownPool });
             return ticket;
         };
-        pool.waiting += 1;
+        pool.enqueue(&request.tenant, ticket);
         let deadline = request.deadline;
         self.deadlines.insert((deadline, ticket));
         self.waiting.insert(ticket, Waiter { request, since: now });
@@ -215,6 +224,7 @@ impl Ledger {
             pool.starting += 1;
             effects.push(Effect::Clean { slot: id, how: pool.settings.on_return });
         }
+        pool.ended(&tenant);
         self.credit(&tenant);
         self.settle(effects);
     }

@@ -49,9 +49,10 @@ fn op() -> impl Strategy<Value = Op> {
 
 fn settings() -> impl Strategy<Value = PoolSettings> {
     let on_return = prop::sample::select(vec![OnReturn::Recycle, OnReturn::Reset, OnReturn::Keep]);
-    (0..3_usize, 0..5_usize, on_return).prop_map(|(min_spare, max, on_return)| PoolSettings {
+    (0..3_usize, 0..5_usize, 0..4_usize, on_return).prop_map(|(min_spare, max, per_tenant, on_return)| PoolSettings {
         min_spare,
         max,
+        per_tenant,
         on_return,
     })
 }
@@ -81,6 +82,7 @@ proptest! {
             world.apply(Op::Returned(0));
         }
         prop_assert!(world.ledger.is_drained());
+        prop_assert!(world.ledger.pools.values().all(|pool| pool.tenants.is_empty()));
         prop_assert!(world.ledger.tenants.is_empty() && world.ledger.deadlines.is_empty() && world.ledger.names.is_empty());
     }
 }

@@ -1,10 +1,22 @@
 //! What follows from every change of the accounts: who is served, which workers are started, which make room. Reads the
 //! counts as they are and remembers nothing of its own.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use super::{Ledger, Pool, Slot, SlotState, Waiter};
-use crate::lease::{Effect, LeaseRequest, Refusal, SlotId, Ticket};
+use super::{Account, Ledger, Pool, Slot, SlotState, Waiter};
+use crate::lease::{Effect, PoolSettings, Refusal, SlotId, Ticket};
+
+/// A caller that waits.
+struct Caller<'a> {
+    /// How many leases of the pool its tenant has once those before it are served. The least comes first.
+    rank: usize,
+    ticket: Ticket,
+    tenant: &'a Arc<str>,
+    pool: &'a Arc<str>,
+}
 
 impl Ledger {
     /// Serves whom it can, then starts what is missing.
@@ -13,7 +25,8 @@ impl Ledger {
         self.refill(effects);
     }
 
-    /// Hands spare workers to waiting callers, in order of arrival.
+    /// Hands spare workers to waiting callers: to the tenant with the fewest leases of the pool first, so that one with many
+    /// callers does not keep out all others. Callers of tenants with as many are served in order of arrival.
     pub(super) fn grant(&mut self, effects: &mut Vec<Effect>) {
         while let Some((ticket, slot)) = self.next_grant() {
             let Some(waiter) = self.forget(ticket) else { return };
@@ -22,17 +35,15 @@ impl Ledger {
         }
     }
 
-    /// The first caller whose tenant may have one more, and whose pool has one to spare.
+    /// The next caller of the first pool that has one to spare and somebody who may have it.
     fn next_grant(&self) -> Option<(Ticket, SlotId)> {
-        // Nearly every event finds either nobody waiting or nothing to spare; a long queue is not searched for that.
-        if !self.pools.values().any(|pool| pool.waiting > 0 && !pool.spare.is_empty()) {
-            return None;
-        }
-        self.waiting.iter().find_map(|(&ticket, waiter)| {
-            let allowed = self.used_by(&waiter.request.tenant) < self.capacity.per_tenant;
+        // Nearly every event finds either nobody waiting or nothing to spare. Otherwise tenants are looked through, and
+        // never a long queue.
+        self.pools.values().filter(|pool| pool.waiting > 0).find_map(|pool| {
             // The lowest, so that what is not needed stays idle and its processes can be ended for it.
-            let spare = self.pools.get(&waiter.request.pool)?.spare.first()?;
-            allowed.then_some((ticket, *spare))
+            let spare = pool.spare.first()?;
+            let may_have = |tenant: &Arc<str>| self.used_by(tenant) < self.capacity.per_tenant;
+            pool.next_caller(may_have).map(|ticket| (ticket, *spare))
         })
     }
 
@@ -41,6 +52,7 @@ impl Ledger {
         slot.state = SlotState::Leased { tenant: Arc::clone(tenant) };
         if let Some(pool) = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name)) {
             pool.spare.remove(&id);
+            pool.account(tenant).leases += 1;
         }
         self.charge(tenant);
     }
@@ -75,11 +87,13 @@ impl Ledger {
         self.make_room(without_room, effects);
     }
 
-    /// The pools of the callers who wait and whose tenants may have one more, in order of arrival.
+    /// The pools of the callers who wait and whose tenants may have one more, in the order in which they would be served.
     fn eligible(&self) -> Vec<Arc<str>> {
+        let mut callers: Vec<_> = self.pools.iter().flat_map(|(name, pool)| pool.ranked(name)).collect();
+        callers.sort_unstable_by_key(|caller| (caller.rank, caller.ticket));
         let mut used: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
         let mut pools = Vec::new();
-        for LeaseRequest { pool, tenant, .. } in self.waiting.values().map(|waiter| &waiter.request) {
+        for Caller { tenant, pool, .. } in callers {
             let used = used.entry(tenant).or_insert_with(|| self.used_by(tenant));
             if *used < self.capacity.per_tenant {
                 *used += 1;
@@ -151,7 +165,7 @@ impl Ledger {
         let waiter = self.waiting.remove(&ticket)?;
         self.deadlines.remove(&(waiter.request.deadline, ticket));
         if let Some(pool) = self.pools.get_mut(&waiter.request.pool) {
-            pool.waiting -= 1;
+            pool.dequeue(&waiter.request.tenant, ticket);
         }
         Some(waiter)
     }
@@ -187,6 +201,57 @@ impl Ledger {
 }
 
 impl Pool {
+    pub(super) fn new(settings: PoolSettings) -> Self {
+        Self { settings, total: 0, starting: 0, spare: BTreeSet::new(), waiting: 0, tenants: BTreeMap::new() }
+    }
+
+    fn account(&mut self, tenant: &Arc<str>) -> &mut Account {
+        self.tenants.entry(Arc::clone(tenant)).or_default()
+    }
+
+    pub(super) fn enqueue(&mut self, tenant: &Arc<str>, ticket: Ticket) {
+        self.waiting += 1;
+        self.account(tenant).waiting.insert(ticket);
+    }
+
+    fn dequeue(&mut self, tenant: &Arc<str>, ticket: Ticket) {
+        self.waiting -= 1;
+        self.account(tenant).waiting.remove(&ticket);
+        self.close_if_empty(tenant);
+    }
+
+    /// A lease ended.
+    pub(super) fn ended(&mut self, tenant: &Arc<str>) {
+        self.account(tenant).leases -= 1;
+        self.close_if_empty(tenant);
+    }
+
+    /// Tenants who come and go leave nothing.
+    fn close_if_empty(&mut self, tenant: &Arc<str>) {
+        if self.tenants.get(tenant).is_some_and(|account| account.leases == 0 && account.waiting.is_empty()) {
+            self.tenants.remove(tenant);
+        }
+    }
+
+    /// Who is served next, of those that may have one more.
+    fn next_caller(&self, may_have: impl Fn(&Arc<str>) -> bool) -> Option<Ticket> {
+        let candidates = self.tenants.iter().filter_map(|(tenant, account)| {
+            let first = *account.waiting.first()?;
+            let allowed = account.leases < self.settings.per_tenant && may_have(tenant);
+            allowed.then_some((account.leases, first))
+        });
+        candidates.min().map(|(_, ticket)| ticket)
+    }
+
+    /// Those who wait and whom their share of this pool lets have one.
+    fn ranked<'a>(&'a self, name: &'a Arc<str>) -> impl Iterator<Item = Caller<'a>> {
+        self.tenants.iter().flat_map(move |(tenant, account)| {
+            let share = self.settings.per_tenant.saturating_sub(account.leases);
+            let waiting = account.waiting.iter().take(share).enumerate();
+            waiting.map(move |(ahead, &ticket)| Caller { rank: account.leases + ahead, ticket, tenant, pool: name })
+        })
+    }
+
     /// Whether it may lack workers.
     fn wants(&self) -> bool {
         let unmet = self.waiting > 0 || self.spare.len() + self.starting < self.settings.min_spare;

@@ -204,10 +204,10 @@ impl World {
         assert!(!self.draining);
         assert!(self.answered.insert(ticket), "answered twice");
         let place = self.waiting.iter().position(|waiting| waiting.0 == ticket).expect("it waits");
-        let first = self.waiting.iter().position(|(_, other)| {
-            other.pool == self.waiting[place].1.pool && self.used_by(&other.tenant) < self.capacity.per_tenant
-        });
-        assert_eq!(first, Some(place), "the first of its pool whose tenant may have one more");
+        let pool = &self.waiting[place].1.pool;
+        let rivals = self.waiting.iter().filter(|(_, other)| other.pool == *pool && self.may_have(other));
+        let first = rivals.min_by_key(|(ticket, other)| (self.has_of(pool, &other.tenant), *ticket));
+        assert_eq!(first, Some(&self.waiting[place]), "the one of its pool whose tenant has the fewest");
         let (_, request) = self.waiting.remove(place);
         let slot = &self.slots[&id];
         assert!(slot.ready && !slot.gone && !slot.stopped && slot.holder.is_none(), "free: {slot:?}");
@@ -231,6 +231,9 @@ impl World {
     fn check(&self) {
         assert!(self.waiting.len() <= self.capacity.waiting);
         assert!(TENANTS.into_iter().all(|tenant| self.used_by(tenant) <= self.capacity.per_tenant));
+        for (pool, settings) in &self.pools {
+            assert!(TENANTS.into_iter().all(|tenant| self.has_of(pool, tenant) <= settings.per_tenant));
+        }
         assert_eq!(self.ledger.next_deadline(), self.waiting.iter().map(|(_, request)| request.deadline).min());
         assert!(self.waiting.iter().all(|(_, request)| request.deadline > self.now));
         assert_eq!(self.ledger.slots.len(), self.slots.len());
@@ -247,8 +250,7 @@ impl World {
     /// Nobody waits beside a free worker, and nothing is missing for which there is room or could be made.
     fn check_pool(&self, name: &Arc<str>, settings: &PoolSettings) {
         let spare = self.spare(name);
-        let may_have = |request: &LeaseRequest| self.used_by(&request.tenant) < self.capacity.per_tenant;
-        let allowed = self.waiting.iter().find(|(_, request)| request.pool == *name && may_have(request));
+        let allowed = self.waiting.iter().find(|(_, request)| request.pool == *name && self.may_have(request));
         assert!(spare == 0 || allowed.is_none(), "{allowed:?} waits though {spare} are free");
         if self.count(|slot| slot.pool.as_ref() == Some(name)) >= settings.max {
             return;
@@ -262,18 +264,39 @@ impl World {
         }
     }
 
-    /// The pools of those who could each have a worker if there were enough, in order of arrival.
+    /// The pools of those who could each have a worker if there were enough: one after another the one whose tenant would
+    /// have the fewest of its pool.
     fn eligible(&self) -> Vec<Arc<str>> {
-        let mut ahead: Vec<&str> = Vec::new();
-        let mut pools = Vec::new();
-        for (_, LeaseRequest { pool, tenant, .. }) in &self.waiting {
-            let theirs = ahead.iter().filter(|&&other| *other == **tenant).count();
-            if self.used_by(tenant) + theirs < self.capacity.per_tenant {
-                ahead.push(tenant);
-                pools.push(Arc::clone(pool));
+        let mut waiting: Vec<&(Ticket, LeaseRequest)> = self.waiting.iter().collect();
+        let mut served: Vec<&LeaseRequest> = Vec::new();
+        let mut eligible = Vec::new();
+        while !waiting.is_empty() {
+            let has = |request: &LeaseRequest| {
+                let ahead =
+                    served.iter().filter(|other| (&other.pool, &other.tenant) == (&request.pool, &request.tenant));
+                self.has_of(&request.pool, &request.tenant) + ahead.count()
+            };
+            let next = (0..waiting.len()).min_by_key(|&at| (has(&waiting[at].1), waiting[at].0)).unwrap();
+            let request = &waiting[next].1;
+            let within = eligible.iter().filter(|other: &&&LeaseRequest| other.tenant == request.tenant).count();
+            let share = self.pools[&request.pool].per_tenant;
+            if has(request) < share && self.used_by(&request.tenant) + within < self.capacity.per_tenant {
+                eligible.push(request);
             }
+            served.push(request);
+            waiting.remove(next);
         }
-        pools
+        eligible.into_iter().map(|request| Arc::clone(&request.pool)).collect()
+    }
+
+    /// Whether a caller's tenant may have one more, in total and of the pool.
+    fn may_have(&self, request: &LeaseRequest) -> bool {
+        let LeaseRequest { pool, tenant, .. } = request;
+        self.used_by(tenant) < self.capacity.per_tenant && self.has_of(pool, tenant) < self.pools[pool].per_tenant
+    }
+
+    fn has_of(&self, pool: &Arc<str>, tenant: &str) -> usize {
+        self.count(|slot| slot.pool.as_ref() == Some(pool) && slot.holder.as_deref() == Some(tenant))
     }
 
     /// How many callers a pool is to have a worker for.

@@ -40,7 +40,7 @@ pub(crate) fn word(result: EvalResult) -> String {
 }
 
 pub(crate) fn pool(name: &str, min_spare: usize, max: usize, profile: Profile) -> DefinePool {
-    DefinePool { name: name.into(), template: spec("template", profile), min_spare, max }
+    DefinePool { name: name.into(), template: spec("template", profile), min_spare, max, per_tenant: max }
 }
 
 pub(crate) async fn lease(system: &System, pool: &str) -> Result<Lease, CheckoutError> {
@@ -64,7 +64,7 @@ pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) {
 }
 
 /// Sends a request for a lease, and waits until so many wait.
-async fn waiting<F: Future + Unpin>(system: &System, request: &mut F, count: usize) {
+pub(crate) async fn waiting<F: Future + Unpin>(system: &System, request: &mut F, count: usize) {
     poll_once(request);
     while system.snapshot().await.unwrap().pools[0].waiting < count {
         tokio::task::yield_now().await;

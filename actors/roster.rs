@@ -148,8 +148,8 @@ impl Roster {
     }
 
     pub(crate) fn define_pool(&mut self, define: DefinePool) {
-        let DefinePool { name, template, min_spare, max } = define;
-        let settings = PoolSettings { min_spare, max, on_return: template.profile.on_return };
+        let DefinePool { name, template, min_spare, max, per_tenant } = define;
+        let settings = PoolSettings { min_spare, max, per_tenant, on_return: template.profile.on_return };
         self.templates.insert(name.clone(), template);
         self.account(|ledger, effects| ledger.set_pool(name, settings, effects));
     }

@@ -85,8 +85,9 @@ impl System {
         self.shared.registry.send(pool).await?
     }
 
-    /// A worker of a pool for the caller alone. Callers are served in the order in which they ask; `wait` is how long
-    /// this one waits, and `None` takes the setting.
+    /// A worker of a pool for the caller alone. The tenant with the fewest leases of the pool is served first, and
+    /// callers of tenants with as many in the order in which they ask; `wait` is how long this one waits, and `None` takes
+    /// the setting.
     ///
     /// # Errors
     /// None is free in time, or the caller may not have one.

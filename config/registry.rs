@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Plain;
+use crate::quantity::{Limit, Plain};
 
 /// What the registry hands out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct Registry {
     /// How many workers a pool may grow to.
     #[serde(with = "Plain::<usize>")]
     pub pool_max: usize,
+    /// How many leases of one pool one tenant may have at a time. `None` means as many as the pool has workers.
+    #[serde(with = "Limit::<usize>")]
+    pub pool_per_tenant: Option<usize>,
     /// How many past events are kept for subscribers that read slowly.
     #[serde(with = "Plain::<usize>")]
     pub events: usize,

@@ -72,7 +72,8 @@ impl Oast {
     /// The registry is gone.
     pub async fn pool_of(&self, spec: Spec, min: usize, max: usize) -> Result<(), CheckoutError> {
         let template = self.configured(spec).into_worker_spec();
-        let pool = DefinePool { name: template.name.clone(), template, min_spare: min, max };
+        let per_tenant = self.config.registry.pool_per_tenant.unwrap_or(max);
+        let pool = DefinePool { name: template.name.clone(), template, min_spare: min, max, per_tenant };
         self.system.define_pool(pool).await
     }
 
