@@ -10,7 +10,7 @@ mod channels;
 use std::{
     cell::RefCell,
     collections::HashMap,
-    hash::{BuildHasherDefault, DefaultHasher, RandomState},
+    hash::{BuildHasherDefault, DefaultHasher, Hash, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::{Rc, Weak},
     sync::{Arc, atomic::Ordering},
@@ -268,7 +268,8 @@ impl Core {
                 for (name, message) in std::mem::take(&mut self.early) {
                     self.channel_send(&name, message);
                 }
-                self.act(Event::Ready(capabilities));
+                let dice = self.roll((epoch, "start"));
+                self.act(Event::Ready { capabilities, dice });
             }
             EvaluatorEvent::Reset => {
                 // The runtime forgot its ends of them.
@@ -278,7 +279,7 @@ impl Core {
             EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
             EvaluatorEvent::Exited(exit) => {
                 self.close_channels();
-                let dice = self.roll(epoch);
+                let dice = self.roll((epoch, "exit"));
                 self.act(Event::Exited(Exited { exit, dice, at: SystemTime::now() }));
             }
         }
@@ -368,9 +369,9 @@ impl Core {
         self.journal.note(&self.spec, self.lifecycle.epoch, transition);
     }
 
-    fn roll(&self, epoch: u64) -> f64 {
+    fn roll(&self, what_for: impl Hash) -> f64 {
         use std::hash::BuildHasher;
-        let bits = self.dice.hash_one(epoch) >> 11;
+        let bits = self.dice.hash_one(what_for) >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
 

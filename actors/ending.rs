@@ -344,7 +344,7 @@ impl Lifecycle {
             State::Running(run) if run.idle_since.is_some_and(|since| past(since, limits.idle)) => {
                 self.begin_stop(Ending::of(Cause::Asked(Asked::Idle), Force::Ask), now, effects);
             }
-            State::Running(run) if run.idle_since.is_some() && past(run.since, limits.lifetime) => {
+            State::Running(run) if run.idle_since.is_some() && past(run.since, run.term.lifetime) => {
                 self.begin_stop(Ending::of(Cause::Asked(Asked::Lifetime), Force::Ask), now, effects);
             }
             State::Dormant
@@ -371,7 +371,7 @@ impl Lifecycle {
                 deadlines.extend(self.line.sent().iter().map(|sent| sent_deadline(sent, limits.grace)));
                 deadlines.push(run.idle_since.and_then(|since| Some(since + limits.idle?)));
                 // Past its lifetime, a busy process is looked at again when it becomes idle.
-                deadlines.push(limits.lifetime.map(|lifetime| run.since + lifetime).filter(|at| *at > now));
+                deadlines.push(run.term.lifetime.map(|lifetime| run.since + lifetime).filter(|at| *at > now));
                 deadlines.push(self.sample_due);
             }
             State::Dormant | State::Broken | State::Stopped => {}

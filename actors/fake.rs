@@ -27,6 +27,8 @@ struct Process {
     /// Whether the first of the line has begun.
     begun: LastBegun,
     gone: bool,
+    /// In MiB.
+    memory: u64,
 }
 
 impl Fake {
@@ -71,6 +73,14 @@ fn answer(process: &Rc<RefCell<Process>>, id: EvalId, result: ReplyResult) {
     begin(process);
 }
 
+/// Says what the process has in memory.
+fn measure(process: &Rc<RefCell<Process>>) {
+    let memory = ByteSize::mib(process.borrow().memory);
+    if !process.borrow().gone {
+        say(process, Event::Sampled { memory, cpu: Duration::ZERO });
+    }
+}
+
 /// Begins the first of the line, if it did not begin yet.
 fn begin(process: &Rc<RefCell<Process>>) {
     let mut inner = process.borrow_mut();
@@ -95,6 +105,12 @@ fn begin(process: &Rc<RefCell<Process>>) {
             drop(inner);
             answer(process, id, ReplyResult::Value(Value::Null));
         }
+        "use" => {
+            inner.memory = argument.parse().unwrap();
+            drop(inner);
+            measure(process);
+            answer(process, id, ReplyResult::Value(Value::Null));
+        }
         "recall" => {
             let words = inner.words.join(" ");
             drop(inner);
@@ -110,8 +126,14 @@ fn begin(process: &Rc<RefCell<Process>>) {
 
 impl Evaluator for Fake {
     fn start(&mut self, _: Launch, events: Events) {
-        let process =
-            Process { events, line: VecDeque::new(), words: Vec::new(), begun: LastBegun::Nothing, gone: false };
+        let process = Process {
+            events,
+            line: VecDeque::new(),
+            words: Vec::new(),
+            begun: LastBegun::Nothing,
+            gone: false,
+            memory: 1,
+        };
         let process = Rc::new(RefCell::new(process));
         let capabilities = Capabilities {
             interrupts: true,
@@ -177,7 +199,9 @@ impl Evaluator for Fake {
         }
     }
 
-    fn sample(&mut self) {}
+    fn sample(&mut self) {
+        later(self.process.as_ref().unwrap(), measure);
+    }
 }
 
 /// No limits but short times.
@@ -193,6 +217,7 @@ pub(crate) fn profile() -> Profile {
             memory_soft: None,
             memory: None,
             idle: None,
+            growth: None,
             lifetime: None,
             evaluations: None,
             output: ByteSize::mib(1),

@@ -24,6 +24,7 @@ mod messages;
 mod observer;
 mod outcome;
 mod pool;
+mod recycling;
 mod registry;
 mod request;
 mod restart;

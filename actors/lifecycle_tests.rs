@@ -130,7 +130,7 @@ impl World {
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Submit { caller, queue_time } => self.submit(caller, queue_time),
-            Step::Ready if self.process.is_some() => self.on(Event::Ready(capabilities())),
+            Step::Ready if self.process.is_some() => self.on(ready()),
             Step::Answer(at) => {
                 let Some(id) = self.process.as_mut().filter(|has| at < has.len()).map(|has| has.remove(at)) else {
                     return;
@@ -209,7 +209,7 @@ impl World {
             }
             match (&self.lifecycle.state, &self.process) {
                 (State::Stopping(_), Some(_)) => self.exit(0, false),
-                (State::Starting { .. }, Some(_)) => self.on(Event::Ready(capabilities())),
+                (State::Starting { .. }, Some(_)) => self.on(ready()),
                 (_, Some(_)) if self.cleaning => self.step(&Step::Cleaned),
                 (_, Some(has)) if !has.is_empty() => self.step(&Step::Answer(0)),
                 _ => self.step(&Step::Wait(100)),
@@ -217,6 +217,10 @@ impl World {
         }
         panic!("evaluations that never end: {:?} {:?}", self.alive, self.lifecycle);
     }
+}
+
+fn ready() -> Event {
+    Event::Ready { capabilities: capabilities(), dice: 0.5 }
 }
 
 fn capabilities() -> Capabilities {
@@ -252,7 +256,7 @@ proptest! {
 fn world() -> World {
     let mut world = World::new(profile());
     world.submit(0, false);
-    world.on(Event::Ready(capabilities()));
+    world.on(ready());
     world
 }
 
@@ -280,7 +284,7 @@ fn a_drain_survives_the_end_of_a_process_and_ends_in_a_stop() {
     for _ in 0..3 {
         world.submit(0, false);
     }
-    world.on(Event::Ready(capabilities()));
+    world.on(ready());
     world.on(Event::Stop { why: Asked::Stop, finish_by: Some(world.now + Duration::from_secs(100)) });
     world.run_out();
     assert_eq!(world.lifecycle.epoch, 3);
@@ -303,7 +307,7 @@ fn a_submission_for_the_next_process_is_not_refused_when_the_one_before_ends() {
     world.submit(1, false);
     world.exit(0, false);
     assert_eq!(world.alive.len(), 1);
-    world.on(Event::Ready(capabilities()));
+    world.on(ready());
     assert_eq!(world.process.as_ref().map(Vec::len), Some(1));
 }
 
@@ -314,4 +318,42 @@ fn no_more_is_sent_than_the_runtime_takes_ahead_of_the_running_one() {
         world.submit(0, false);
     }
     assert_eq!(world.process.as_ref().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_process_that_has_grown_is_replaced_when_it_is_seen_idle_and_not_before() {
+    let mut profile = profile();
+    profile.limits.growth = Some(ByteSize::mib(10));
+    let mut world = World::new(profile);
+    let sampled = |mib| Event::Sampled { memory: ByteSize::mib(mib), cpu: Duration::ZERO };
+    world.submit(0, false);
+    world.on(ready());
+    world.on(sampled(5));
+    world.on(sampled(50));
+    assert!(matches!(world.lifecycle.state, State::Running(_)), "it is busy");
+    let mut effects = Vec::new();
+    world.lifecycle.on(Event::Replied(EvalId(1)), world.now, &mut effects);
+    assert_eq!(effects, [Effect::Deliver(EvalId(1), None), Effect::Sample]);
+    world.on(sampled(15));
+    assert!(matches!(world.lifecycle.state, State::Running(_)), "it was garbage");
+    world.on(sampled(16));
+    assert!(matches!(&world.lifecycle.state, State::Stopping(stop) if stop.cause == Cause::Asked(Asked::Growth)));
+    world.exit(0, false);
+    assert!(matches!(world.lifecycle.state, State::Starting { .. }));
+}
+
+#[test]
+fn how_long_a_process_is_kept_is_decided_at_its_start() {
+    let mut profile = profile();
+    profile.state = StatePolicy::None;
+    profile.limits.evaluations = Some(10);
+    let mut world = World::new(profile);
+    for _ in 0..12 {
+        world.submit(0, false);
+    }
+    world.on(Event::Ready { capabilities: capabilities(), dice: 1.0 });
+    for _ in 0..9 {
+        world.step(&Step::Answer(0));
+    }
+    assert!(matches!(&world.lifecycle.state, State::Stopping(stop) if stop.cause == Cause::Asked(Asked::Evaluations)));
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use oast_config::{Limits, Profile, Restart, State};
+use oast_config::{ByteSize, Limits, Profile, Restart, State};
 
 use crate::{
-    Capacity, Cause, EvalError, EvalOptions, Evaluation, Interrupter, Job, NotStarted, Request, System, Transition,
-    Worker, WorkerSpec,
+    Asked, Capacity, Cause, EvalError, EvalOptions, Evaluation, Interrupter, Job, NotStarted, Request, System,
+    Transition, Worker, WorkerSpec,
     fake::{fake_spec, profile, spec},
     registry_tests::{SOON, begun, recall, run, start, word},
 };
@@ -189,6 +189,24 @@ fn a_limit_is_enforced_once() {
         while !matches!(events.next().await.unwrap().transition, Some(Transition::LimitHit(_))) {}
         assert_eq!(word(worker.eval("1").await), "1");
         assert_eq!(system.counters().limits_hit.get(), 1);
+    });
+}
+
+#[test]
+fn a_worker_that_grew_gets_a_fresh_process_and_loses_nothing() {
+    run(async {
+        let limits = Limits { growth: Some(ByteSize::mib(10)), ..profile().limits };
+        let (system, worker) = one(spec("w", Profile { limits, ..stateless() })).await;
+        let mut events = system.events();
+        word(worker.eval("use 5").await);
+        word(worker.eval("use 50").await);
+        let report = loop {
+            if let Some(Transition::Exited(report)) = events.next().await.unwrap().transition {
+                break report;
+            }
+        };
+        assert_eq!(report.cause, Cause::Asked(Asked::Growth));
+        assert_eq!(worker.eval("1").await.unwrap().epoch, 2);
     });
 }
 

@@ -96,6 +96,7 @@ fn limits(limits: &Limits, finder: &mut Finder<'_>) {
     finder.at_least_one(limits.wall_time.is_some_and(|time| time.is_zero()), "limits.wall_time", unlimited);
     finder.at_least_one(limits.cpu_time.is_some_and(|time| time.is_zero()), "limits.cpu_time", unlimited);
     finder.at_least_one(limits.memory.is_some_and(|memory| memory.get() == 0), "limits.memory", unlimited);
+    finder.at_least_one(limits.growth.is_some_and(|growth| growth.get() == 0), "limits.growth", unlimited);
     finder.at_least_one(limits.evaluations == Some(0), "limits.evaluations", unlimited);
     finder.at_least_one(
         limits.queue == 0,

@@ -51,6 +51,7 @@ fn limits(limits: &Limits, wants_groups: bool, has_groups: bool) -> Vec<Enforcem
         enforced("limits.cpu_time", time(limits.cpu_time), CPU),
         Enforcement { hint, ..enforced("limits.memory", size(limits.memory), memory) },
         enforced("limits.memory_soft", size(limits.memory_soft), WARNING),
+        enforced("limits.growth", size(limits.growth), "sampling; a process that is idle is replaced"),
         enforced("limits.idle", time(limits.idle), SUPERVISOR),
         enforced("limits.lifetime", time(limits.lifetime), SUPERVISOR),
         enforced("limits.evaluations", count(limits.evaluations), SUPERVISOR),
