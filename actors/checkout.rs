@@ -65,7 +65,8 @@ impl Checkout {
     }
 }
 
-/// Adds a pool, or changes one: workers that it has stay as they are.
+/// Adds a pool, or changes one. With another template its workers are replaced without anybody noticing: those that nobody
+/// has end at once, and leased ones when their leases end.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<(), CheckoutError>")]
 pub struct DefinePool {
@@ -138,6 +139,12 @@ pub struct ResetWorker {
     /// Its name.
     pub name: Arc<str>,
 }
+
+/// Changes the settings at run time, all but the number of events. Where there are more workers than there may be then,
+/// idle ones of pools end, and leased ones when their leases do; named ones stay.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), CheckoutError>")]
+pub struct Reconfigure(pub Settings);
 
 /// A lease is over.
 #[derive(Debug, Message)]

@@ -55,8 +55,8 @@ mod supervisor_tests;
 pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker};
 pub use channel::{Channel, ChannelError};
 pub use checkout::{
-    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, ResetWorker, Settings, Snapshot, TakeLease,
-    TakeSnapshot,
+    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, Reconfigure, ResetWorker, Settings, Snapshot,
+    TakeLease, TakeSnapshot,
 };
 pub use evaluation::{EvalResult, Evaluation};
 pub use evaluator::{

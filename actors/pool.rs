@@ -19,6 +19,8 @@ use crate::lease::{Capacity, Effect, LeaseRequest, PoolSettings, Refusal, SlotId
 struct Slot {
     /// `None` for a named worker.
     pool: Option<Arc<str>>,
+    /// Which of the pool's templates its worker was made of.
+    version: u64,
     state: SlotState,
 }
 
@@ -41,8 +43,12 @@ enum SlotState {
 #[derive(Debug)]
 struct Pool {
     settings: PoolSettings,
+    /// Which template its workers are made of. It goes up with each new one.
+    version: u64,
     /// Slots in any state.
     total: usize,
+    /// Slots told to stop that are not gone yet.
+    stopping: usize,
     /// Slots that will be spare.
     starting: usize,
     spare: BTreeSet<SlotId>,
@@ -109,6 +115,24 @@ impl Ledger {
         self.settle(effects);
     }
 
+    /// The workers of a pool are made of another template from now on. Those that nobody has end, and leased ones do when
+    /// their leases end: nobody gets one of the old template any more.
+    pub(crate) fn renew_pool(&mut self, name: &Arc<str>, effects: &mut Vec<Effect>) {
+        if let Some(pool) = self.pools.get_mut(name) {
+            pool.version += 1;
+        }
+        for id in self.idle(|slot| slot.pool.as_ref() == Some(name)) {
+            self.stop(id, effects);
+        }
+        self.settle(effects);
+    }
+
+    /// Changes how much there may be. Workers beyond it end when nobody has them; callers who wait go on waiting.
+    pub(crate) fn set_capacity(&mut self, capacity: Capacity, effects: &mut Vec<Effect>) {
+        self.capacity = capacity;
+        self.settle(effects);
+    }
+
     /// Asks for a lease. The answer is a [`Effect::Grant`] or a [`Effect::Refuse`] for this ticket, now or later, unless it
     /// is [cancelled](Self::cancel) before.
     pub(crate) fn request_lease(&mut self, request: LeaseRequest, now: Instant, effects: &mut Vec<Effect>) -> Ticket {
@@ -165,7 +189,7 @@ impl Ledger {
             return Err(Refusal::WorkersLimit { limit: workers });
         }
         let state = SlotState::Named { name: Arc::clone(name), tenant: Arc::clone(tenant) };
-        let slot = self.add_slot(Slot { pool: None, state });
+        let slot = self.add_slot(Slot { pool: None, version: 0, state });
         self.names.insert(Arc::clone(name), slot);
         self.charge(tenant);
         Ok((slot, true))
@@ -201,6 +225,7 @@ impl Ledger {
     /// A lease ended.
     pub(crate) fn returned(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
         let draining = self.draining;
+        let surplus = self.is_surplus(id);
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let tenant = match &slot.state {
             SlotState::Leased { tenant } | SlotState::Lost { tenant } => Arc::clone(tenant),
@@ -212,10 +237,12 @@ impl Ledger {
         if matches!(slot.state, SlotState::Lost { .. }) {
             pool.total -= 1;
             self.slots.remove(&id);
-        } else if draining {
-            // It was told to stop when the draining began.
+        } else if draining || surplus {
             slot.state = SlotState::Stopping;
+            pool.stopping += 1;
             self.stopping += 1;
+            // Where everything drains, it was told to stop when that began.
+            effects.extend((!draining).then_some(Effect::Stop { slot: id }));
         } else if pool.settings.on_return == OnReturn::Keep {
             slot.state = SlotState::Spare;
             pool.spare.insert(id);
@@ -248,6 +275,7 @@ impl Ledger {
                 self.stopping -= usize::from(stopping);
                 if let Some(pool) = pool {
                     pool.total -= 1;
+                    pool.stopping -= usize::from(stopping);
                     pool.spare.remove(&id);
                     pool.starting -= usize::from(matches!(slot.state, SlotState::Starting));
                 }

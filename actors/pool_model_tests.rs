@@ -31,6 +31,13 @@ enum Op {
     /// Somebody says something of a slot that makes no sense.
     Stray(u64),
     Tick(u64),
+    Redefine {
+        pool: usize,
+        min_spare: usize,
+        max: usize,
+        renew: bool,
+    },
+    Resize(usize),
     Drain,
 }
 
@@ -44,6 +51,9 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<usize>().prop_map(Op::Gone),
         1 => (0..12_u64).prop_map(Op::Stray),
         2 => (0..8_u64).prop_map(Op::Tick),
+        1 => (0..2_usize, 0..3_usize, 0..5_usize, any::<bool>())
+            .prop_map(|(pool, min_spare, max, renew)| Op::Redefine { pool, min_spare, max, renew }),
+        1 => (0..7_usize).prop_map(Op::Resize),
     ]
 }
 

@@ -19,10 +19,62 @@ struct Caller<'a> {
 }
 
 impl Ledger {
-    /// Serves whom it can, then starts what is missing.
+    /// Serves whom it can, ends what there may not be, then starts what is missing.
     pub(super) fn settle(&mut self, effects: &mut Vec<Effect>) {
         self.grant(effects);
+        self.shrink(effects);
         self.refill(effects);
+    }
+
+    /// Ends idle workers of pools where there are more than there may be, which is so after a limit was lowered.
+    fn shrink(&mut self, effects: &mut Vec<Effect>) {
+        if self.draining {
+            return;
+        }
+        let pools: Vec<Arc<str>> =
+            self.pools.iter().filter(|(_, pool)| pool.excess() > 0).map(|(name, _)| Arc::clone(name)).collect();
+        for name in pools {
+            let excess = self.pools.get(&name).map_or(0, Pool::excess);
+            for id in self.idle(|slot| slot.pool.as_ref() == Some(&name)).into_iter().take(excess) {
+                self.stop(id, effects);
+            }
+        }
+        let excess = self.excess();
+        if excess > 0 {
+            // First those that their pools need not keep.
+            let surplus: Vec<SlotId> = self.surplus().take(excess).collect();
+            let others = self.idle(|_| true).into_iter().filter(|id| !surplus.contains(id));
+            let ids: Vec<SlotId> = surplus.iter().copied().chain(others).take(excess).collect();
+            for id in ids {
+                self.stop(id, effects);
+            }
+        }
+    }
+
+    /// How many workers there are beyond what there may be, those left out that are about to be gone.
+    fn excess(&self) -> usize {
+        (self.slots.len() - self.stopping).saturating_sub(self.capacity.workers)
+    }
+
+    /// Whether a worker is to end rather than to be handed out again.
+    pub(super) fn is_surplus(&self, id: SlotId) -> bool {
+        let Some(slot) = self.slots.get(&id) else { return false };
+        let pool = slot.pool.as_ref().and_then(|name| self.pools.get(name));
+        self.excess() > 0 || pool.is_some_and(|pool| slot.version != pool.version || pool.excess() > 0)
+    }
+
+    /// Workers of pools that nobody has, the latest first.
+    pub(super) fn idle(&self, which: impl Fn(&Slot) -> bool) -> Vec<SlotId> {
+        let idle = |slot: &Slot| matches!(slot.state, SlotState::Starting | SlotState::Spare);
+        self.slots.iter().rev().filter(|(_, slot)| idle(slot) && which(slot)).map(|(id, _)| *id).collect()
+    }
+
+    /// Workers that are ready beyond what their pools are to have to spare.
+    fn surplus(&self) -> impl Iterator<Item = SlotId> {
+        self.pools.values().flat_map(|pool| {
+            let count = pool.spare.len().saturating_sub(pool.settings.min_spare);
+            pool.spare.iter().rev().take(count).copied()
+        })
     }
 
     /// Hands spare workers to waiting callers: to the tenant with the fewest leases of the pool first, so that one with many
@@ -117,7 +169,8 @@ impl Ledger {
         }
         pool.total += 1;
         pool.starting += 1;
-        let slot = self.add_slot(Slot { pool: Some(Arc::clone(name)), state: SlotState::Starting });
+        let version = pool.version;
+        let slot = self.add_slot(Slot { pool: Some(Arc::clone(name)), version, state: SlotState::Starting });
         effects.push(Effect::Start { slot, pool: Arc::clone(name) });
         true
     }
@@ -125,11 +178,7 @@ impl Ledger {
     /// Ends so many workers that nobody needs: pools do not shrink by themselves, and one that was busy once would keep
     /// the room that another's callers wait for.
     fn make_room(&mut self, missing: usize, effects: &mut Vec<Effect>) {
-        let surplus = self.pools.values().flat_map(|pool| {
-            let count = pool.spare.len().saturating_sub(pool.settings.min_spare);
-            pool.spare.iter().rev().take(count).copied()
-        });
-        let ids: Vec<SlotId> = surplus.take(missing.saturating_sub(self.stopping)).collect();
+        let ids: Vec<SlotId> = self.surplus().take(missing.saturating_sub(self.stopping)).collect();
         for id in ids {
             self.stop(id, effects);
         }
@@ -147,6 +196,7 @@ impl Ledger {
                 self.stopping += 1;
                 if let Some(pool) = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name)) {
                     pool.starting -= usize::from(was_starting);
+                    pool.stopping += 1;
                     pool.spare.remove(&id);
                 }
             }
@@ -202,7 +252,16 @@ impl Ledger {
 
 impl Pool {
     pub(super) fn new(settings: PoolSettings) -> Self {
-        Self { settings, total: 0, starting: 0, spare: BTreeSet::new(), waiting: 0, tenants: BTreeMap::new() }
+        Self {
+            settings,
+            version: 1,
+            total: 0,
+            stopping: 0,
+            starting: 0,
+            spare: BTreeSet::new(),
+            waiting: 0,
+            tenants: BTreeMap::new(),
+        }
     }
 
     fn account(&mut self, tenant: &Arc<str>) -> &mut Account {
@@ -256,6 +315,11 @@ impl Pool {
     fn wants(&self) -> bool {
         let unmet = self.waiting > 0 || self.spare.len() + self.starting < self.settings.min_spare;
         unmet && self.total < self.settings.max
+    }
+
+    /// How many workers it has beyond what it may, those left out that are about to be gone.
+    fn excess(&self) -> usize {
+        (self.total - self.stopping).saturating_sub(self.settings.max)
     }
 
     fn has_surplus(&self) -> bool {

@@ -236,6 +236,44 @@ fn what_one_pool_no_longer_needs_makes_room_for_another() {
 }
 
 #[test]
+fn a_renewed_pool_ends_idle_workers_at_once_and_leased_ones_when_they_are_returned() {
+    let mut desk = desk(ROOMY, 2, 3, OnReturn::Keep);
+    desk.ready(1);
+    desk.ready(2);
+    desk.ask("a");
+    desk.ask("a");
+    desk.returned(2);
+    assert_eq!(desk.effects(), [start(1), start(2), grant(1, 1), start(3), grant(2, 2)]);
+    desk.ledger.renew_pool(&"js".into(), &mut desk.effects);
+    assert_eq!(desk.effects(), [3, 2].map(|slot| Stop { slot: SlotId(slot) }), "there may be no more than three");
+    desk.ready(3);
+    desk.ask("b");
+    assert_eq!(desk.effects(), [], "one that was about to be ready is not handed out");
+    desk.gone(3);
+    desk.gone(2);
+    assert_eq!(desk.effects(), [start(4), start(5)]);
+    desk.ready(4);
+    desk.returned(1);
+    assert_eq!(desk.effects(), [grant(3, 4), Stop { slot: SlotId(1) }]);
+}
+
+#[test]
+fn a_lower_capacity_ends_what_nobody_has_and_no_lease() {
+    let mut desk = desk(ROOMY, 2, 4, OnReturn::Recycle);
+    desk.ask("a");
+    for slot in 1..=3 {
+        desk.ready(slot);
+    }
+    desk.effects();
+    desk.ledger.set_capacity(Capacity { workers: 1, ..ROOMY }, &mut desk.effects);
+    assert_eq!(desk.effects(), [3, 2].map(|slot| Stop { slot: SlotId(slot) }));
+    desk.ledger.set_capacity(Capacity { workers: 0, ..ROOMY }, &mut desk.effects);
+    assert_eq!(desk.effects(), []);
+    desk.returned(1);
+    assert_eq!(desk.effects(), [Stop { slot: SlotId(1) }], "it is not cleaned for nobody");
+}
+
+#[test]
 fn draining_refuses_everybody_and_ends_every_worker() {
     let mut desk = desk(ROOMY, 1, 2, OnReturn::Recycle);
     desk.ask("a");

@@ -10,6 +10,8 @@ use crate::pool::tests::*;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pool: Option<Arc<str>>,
+    /// Whether its pool has another template since.
+    outdated: bool,
     ready: bool,
     stopped: bool,
     gone: bool,
@@ -94,6 +96,11 @@ impl World {
                 self.now += Duration::from_secs(seconds);
                 self.ledger.tick(self.now, &mut effects);
             }
+            Op::Redefine { pool, min_spare, max, renew } => self.redefine(POOLS[pool].into(), (min_spare, max), renew),
+            Op::Resize(workers) => {
+                self.capacity.workers = workers;
+                self.ledger.set_capacity(self.capacity, &mut effects);
+            }
             Op::Drain => {
                 self.draining = true;
                 self.ledger.drain(&mut effects);
@@ -101,6 +108,20 @@ impl World {
         }
         self.take(effects);
         self.check();
+    }
+
+    fn redefine(&mut self, name: Arc<str>, (min_spare, max): (usize, usize), renew: bool) {
+        let mut effects = Vec::new();
+        if renew {
+            let theirs = self.slots.values_mut().filter(|slot| slot.pool.as_ref() == Some(&name));
+            theirs.for_each(|slot| slot.outdated = true);
+            self.ledger.renew_pool(&name, &mut effects);
+            self.take(std::mem::take(&mut effects));
+        }
+        let settings = PoolSettings { min_spare, max, ..self.pools[&name] };
+        self.pools.insert(name.clone(), settings);
+        self.ledger.set_pool(name, settings, &mut effects);
+        self.take(effects);
     }
 
     fn stray(&mut self, id: SlotId) {
@@ -192,7 +213,10 @@ impl World {
     fn stopped(&mut self, id: SlotId) {
         let slot = &self.slots[&id];
         assert!(!slot.stopped && !slot.gone, "stopped twice, or after its end");
-        if !self.draining {
+        assert!(self.draining || slot.holder.is_none(), "whoever has a lease keeps it");
+        let excess = |pool: &Arc<str>| self.live(|slot| slot.pool.as_ref() == Some(pool)) > self.pools[pool].max;
+        let too_many = slot.pool.as_ref().is_some_and(excess) || self.live(|_| true) > self.capacity.workers;
+        if !self.draining && !slot.outdated && !too_many {
             let pool = slot.pool.clone().unwrap();
             assert!(self.spare(&pool) > self.pools[&pool].min_spare, "what a pool is to have to spare is left to it");
             assert!(self.slots.len() >= self.capacity.workers && !self.eligible().is_empty(), "for somebody who waits");
@@ -211,6 +235,7 @@ impl World {
         let (_, request) = self.waiting.remove(place);
         let slot = &self.slots[&id];
         assert!(slot.ready && !slot.gone && !slot.stopped && slot.holder.is_none(), "free: {slot:?}");
+        assert!(!slot.outdated, "nobody gets one of an old template");
         assert_eq!(slot.pool.as_ref(), Some(&request.pool));
         self.change(id, |slot| slot.holder = Some(request.tenant));
     }
@@ -239,6 +264,9 @@ impl World {
         assert_eq!(self.ledger.slots.len(), self.slots.len());
         assert_eq!(self.ledger.waiting.len(), self.waiting.len());
         assert!(self.ledger.tenants.len() <= self.slots.len());
+        let idle = |slot: &Seen| slot.pool.is_some() && slot.holder.is_none() && !slot.stopped;
+        assert!(self.live(|_| true) <= self.capacity.workers || self.count(idle) == 0, "more than there may be");
+        assert!(!self.slots.values().any(|slot| idle(slot) && slot.outdated), "one of an old template");
         if self.draining {
             assert!(self.waiting.is_empty());
             assert!(self.slots.values().all(|slot| slot.stopped || slot.gone));
@@ -315,6 +343,11 @@ impl World {
 
     fn count(&self, which: impl Fn(&Seen) -> bool) -> usize {
         self.slots.values().filter(|slot| which(slot)).count()
+    }
+
+    /// How many there are that are not about to be gone.
+    fn live(&self, which: impl Fn(&Seen) -> bool) -> usize {
+        self.count(|slot| !slot.stopped && which(slot))
     }
 
     fn used_by(&self, tenant: &str) -> usize {
