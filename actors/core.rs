@@ -20,7 +20,7 @@ use std::{
 use actix::dev::OneshotSender;
 use actix_rt::task::JoinHandle;
 use oast_config::{ByteSize, Limits, OnReturn};
-use tracing::{Span, debug, error, info_span};
+use tracing::{Span, debug, error, info_span, warn};
 
 use crate::limits::within_reach;
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
     line::Submission,
     messages::{Submit, Wanted},
     observer::Observer,
+    retries::Retries,
     supervisor::Parts,
 };
 
@@ -142,7 +143,7 @@ impl Core {
             since: now,
             start_by: options.queue_time.or(limits.queue_time).map(|time| now + within_reach(time)),
             built_on: 0,
-            deaths: 0,
+            retries: Retries::new(&options),
         };
         self.counters.submitted.add(1);
         debug!(worker = %self.spec.name, tenant = self.spec.tenant.as_deref(), evaluation = %id, "evaluation submitted");
@@ -186,6 +187,12 @@ impl Core {
             Effect::Sample => self.evaluator.sample(),
             Effect::Refuse(id, refusal) => self.refuse(id, refusal),
             Effect::Lose(id, report) => self.lose(id, report),
+            Effect::Retry(id, report) => self.retry(id, report),
+            Effect::Quarantine { id, tries, report } => {
+                self.counters.quarantined.add(1);
+                warn!(worker = %self.spec.name, evaluation = %id, tries, "evaluation is quarantined");
+                self.finish(id, Err(EvalError::Quarantined { tries, report }));
+            }
             Effect::Warn(id, warning) => {
                 if let Some(pending) = self.pending.get_mut(&id) {
                     pending.warnings.push(warning);
@@ -353,6 +360,14 @@ impl Core {
     fn lose(&mut self, id: EvalId, report: Arc<ExitReport>) {
         self.counters.lost.add(1);
         self.finish(id, Err(EvalError::Lost(report)));
+    }
+
+    /// It may have run already. Whatever it is told in the end, it is never that it did not start.
+    fn retry(&mut self, id: EvalId, report: Arc<ExitReport>) {
+        self.counters.retried.add(1);
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.completer.lost = Some(report);
+        }
     }
 
     fn note(&mut self, transition: Transition) {

@@ -28,6 +28,7 @@ mod recycling;
 mod registry;
 mod request;
 mod restart;
+mod retries;
 mod roster;
 mod spec;
 mod supervisor;

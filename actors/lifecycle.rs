@@ -18,6 +18,7 @@ use crate::{
     line::{Interrupt, Line, Sent, Submission},
     recycling::{GrowthWatch, Term},
     restart::RestartLedger,
+    retries::Retries,
 };
 
 /// How many exit reports a worker remembers.
@@ -86,6 +87,10 @@ pub(crate) enum Effect {
     Refuse(EvalId, NotStarted),
     /// Tell the caller that its evaluation may have run.
     Lose(EvalId, Arc<ExitReport>),
+    /// The evaluation may have run, and is to be sent again.
+    Retry(EvalId, Arc<ExitReport>),
+    /// Tell the caller that its evaluation ended every process that it was tried in.
+    Quarantine { id: EvalId, tries: u32, report: Arc<ExitReport> },
     /// Tell the caller of a limit that is near.
     Warn(EvalId, Warning),
     /// Tell whoever watches.
@@ -259,6 +264,9 @@ impl Lifecycle {
         }
         // It may build on what those before it leave behind, even if it is its caller's first.
         submission.built_on = self.serving_epoch();
+        if self.profile.state == StatePolicy::Kept {
+            submission.retries = Retries::default();
+        }
         self.line.push(submission);
         match self.state {
             State::Running(_) => self.fill(now, effects),
@@ -477,7 +485,7 @@ impl Lifecycle {
 
     fn clean(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let resets = self.capabilities.resets;
-        self.cancel_waiting(effects);
+        self.disown(now, effects);
         match &mut self.state {
             State::Running(run) if resets && self.line.is_empty() => {
                 run.cleaning = Some(now);

@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ExitStatus, LastBegun, fake::profile};
+use crate::{EvalOptions, ExitStatus, LastBegun, fake::profile};
 
 /// What may happen. Evaluations are named by how many are alive before them.
 #[derive(Clone, Debug)]
@@ -59,6 +59,10 @@ struct World {
     submitted_in: BTreeMap<EvalId, u64>,
     next: u64,
     ended: BTreeSet<EvalId>,
+    /// What was submitted to be tried again.
+    options: BTreeMap<EvalId, EvalOptions>,
+    /// How often a process said that each had begun, and ended.
+    begun: BTreeMap<EvalId, u32>,
 }
 
 impl World {
@@ -74,6 +78,8 @@ impl World {
             submitted_in: BTreeMap::new(),
             next: 0,
             ended: BTreeSet::new(),
+            options: BTreeMap::new(),
+            begun: BTreeMap::new(),
         }
     }
 
@@ -100,6 +106,9 @@ impl World {
                 if self.lifecycle.profile.state == StatePolicy::Kept {
                     assert_eq!(self.submitted_in[&id], self.lifecycle.epoch, "runs against lost state");
                 }
+                let (begun, options) = (self.begun.get(&id).copied().unwrap_or(0), self.options[&id]);
+                let again = options.idempotent && begun <= options.retries;
+                assert!(begun == 0 || again, "sent again after it may have run: {begun} {options:?}");
                 self.process.as_mut().unwrap().push(id);
             }
             Effect::Deliver(id, _) => {
@@ -112,7 +121,8 @@ impl World {
                     self.seen[caller] = 0;
                 }
             }
-            Effect::Lose(id, _) => {
+            Effect::Retry(id, _) => assert!(self.alive.contains_key(&id) && self.options[&id].idempotent),
+            Effect::Lose(id, _) | Effect::Quarantine { id, .. } => {
                 let caller = self.end(id);
                 self.seen[caller] = 0;
             }
@@ -173,7 +183,12 @@ impl World {
         let wall_time = Some(Duration::from_secs(2));
         self.alive.insert(id, caller);
         self.submitted_in.insert(id, self.lifecycle.serving_epoch());
-        let submission = Submission { id, wall_time, since: self.now, start_by, built_on: 0, deaths: 0 };
+        // Three of its four callers want it tried again, and every other of those may.
+        let options =
+            EvalOptions { retries: self.next as u32 % 4, idempotent: self.next & 4 > 0, ..EvalOptions::default() };
+        self.options.insert(id, options);
+        let retries = Retries::new(&options);
+        let submission = Submission { id, wall_time, since: self.now, start_by, built_on: 0, retries };
         self.on(Event::Submit { submission, seen: self.seen[caller] });
     }
 
@@ -186,6 +201,12 @@ impl World {
         };
         let status = if signal { ExitStatus::Signal(11) } else { ExitStatus::Code(0) };
         self.cleaning = false;
+        let until = match last_begun {
+            LastBegun::Unknown => has.len(),
+            LastBegun::Nothing => 0,
+            LastBegun::Was(id) => has.iter().position(|has| *has == id).map_or(0, |at| at + 1),
+        };
+        has[..until].iter().for_each(|id| *self.begun.entry(*id).or_default() += 1);
         let exit = Exit { status: Some(status), last_begun, ..Exit::default() };
         self.on(Event::Exited(Exited { exit, dice: 0.5, at: SystemTime::now() }));
     }

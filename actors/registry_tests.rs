@@ -15,7 +15,7 @@ use crate::{
     Capacity, CheckoutError, DefinePool, Drain, EvalError, EvalOptions, EvalResult, Evaluate, EvaluatorFactory, Job,
     Lease, NotStarted, Phase, Request, Settings, System, Transition, Value, Worker, WorkerSpec,
     blocking::wait,
-    fake::{Fake, profile, spec},
+    fake::{Fake, fake_spec, profile, spec},
 };
 
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -155,14 +155,20 @@ fn a_handle_that_outlives_its_lease_moves_nothing() {
 fn what_a_lease_left_in_the_queue_does_not_run_in_the_next() {
     run(async {
         let system = start(Capacity::default());
-        let stateless = Profile { state: State::None, ..profile() };
-        system.define_pool(pool("js", 1, 1, stateless)).await.unwrap();
+        // One is sent ahead, and one waits before that.
+        let template = fake_spec("template", Profile { state: State::None, ..profile() }, 1, true);
+        system.define_pool(DefinePool { template, ..pool("js", 1, 1, profile()) }).await.unwrap();
         let first = lease(&system, "js").await.unwrap();
-        let (hanging, waiting) = (first.eval("hang"), first.eval("remember it"));
+        let again = EvalOptions { retries: 5, idempotent: true, ..EvalOptions::default() };
+        let [hanging, ahead, waiting] = ["hang", "remember it", "remember it"]
+            .map(|code| first.submit(Request { job: Job::Code(code.into()), fetch: true }, again));
+        begun(&first).await;
         drop(first);
         let second = lease(&system, "js").await.unwrap();
         assert!(matches!(hanging.await, Err(EvalError::Lost(_))));
-        assert_eq!(waiting.await, Err(NotStarted::Cancelled.into()));
+        for evaluation in [ahead, waiting] {
+            assert_eq!(evaluation.await, Err(NotStarted::Cancelled.into()));
+        }
         assert_eq!(recall(&second).await, "");
     });
 }
