@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::Message;
 use actix_rt::{Arbiter, ArbiterHandle};
+use oast_config::ByteSize;
 use thiserror::Error;
 
 use crate::{
@@ -146,6 +147,12 @@ pub struct ResetWorker {
 #[rtype(result = "Result<(), CheckoutError>")]
 pub struct Reconfigure(pub Settings);
 
+/// The machine is short of memory, or is not any more. While it is, each of these messages ends some of the idle processes,
+/// and none is started to be ready.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Pressure(pub bool);
+
 /// A lease is over.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -215,6 +222,14 @@ pub enum CheckoutError {
         /// How many it may have.
         limit: usize,
     },
+    /// One more worker would use more memory than all may.
+    #[error("the workers use {used:#} of the {budget:#} of memory that they may use in all")]
+    MemoryBudget {
+        /// How much all may use.
+        budget: ByteSize,
+        /// What they use, as last measured.
+        used: ByteSize,
+    },
     /// The registry is shutting down.
     #[error("the registry is shutting down")]
     ShuttingDown,
@@ -234,6 +249,7 @@ impl CheckoutError {
             Refusal::Busy { limit } => Self::Busy { limit },
             Refusal::WorkersLimit { limit } => Self::WorkersLimit { limit },
             Refusal::TenantLimit { limit } => Self::TenantLimit { limit },
+            Refusal::Memory { budget, used } => Self::MemoryBudget { budget, used },
             Refusal::Draining => Self::ShuttingDown,
             Refusal::UnknownPool => Self::UnknownPool { pool },
         }

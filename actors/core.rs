@@ -283,7 +283,12 @@ impl Core {
                 self.close_channels();
                 self.act(Event::Cleaned);
             }
-            EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
+            EvaluatorEvent::Sampled { memory, cpu } => {
+                self.act(Event::Sampled { memory, cpu });
+                if let (State::Running(_), Some(observer)) = (&self.lifecycle.state, &self.observer) {
+                    observer.measured(memory);
+                }
+            }
             EvaluatorEvent::Exited(exit) => {
                 self.close_channels();
                 let dice = self.roll((epoch, "exit"));
@@ -437,6 +442,14 @@ impl Core {
             }
         }
         self.act(event);
+    }
+
+    /// Ends the process if it has nothing to do. Otherwise the registry is to look for another one.
+    pub(crate) fn evict(&mut self) {
+        self.act(Event::Evict);
+        if let (State::Running(_), Some(observer)) = (&self.lifecycle.state, &self.observer) {
+            observer.uses(self.lifecycle.used);
+        }
     }
 
     pub(crate) fn status(&self) -> WorkerStatus {

@@ -90,6 +90,15 @@ impl Lifecycle {
         }
     }
 
+    /// The process is to make room, and not to come back before it is needed.
+    pub(crate) fn evict(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let State::Running(_) = self.state
+            && self.line.is_empty()
+        {
+            self.begin_stop(Ending::of(Cause::Asked(Asked::Budget), Force::Ask), now, effects);
+        }
+    }
+
     /// Takes back what waits, and what the process has not begun: whoever submitted it has no lease any more.
     pub(crate) fn disown(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         self.line.disown_sent(now);
@@ -242,7 +251,7 @@ impl Lifecycle {
     }
 
     fn decide_restart(&mut self, report: &Arc<ExitReport>, dice: f64, now: Instant, effects: &mut Vec<Effect>) {
-        let idle_stop = matches!(report.cause, Cause::Asked(Asked::Idle));
+        let idle_stop = matches!(report.cause, Cause::Asked(Asked::Idle | Asked::Budget));
         if idle_stop && self.line.is_empty() {
             self.state = State::Dormant;
             return effects.push(Effect::Note(Transition::Dormant));

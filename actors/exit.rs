@@ -65,6 +65,8 @@ pub enum Asked {
     Shutdown,
     /// It had grown by more than it may, and was idle.
     Growth,
+    /// It was idle, and its memory was wanted elsewhere.
+    Budget,
 }
 
 /// Who enforced a memory limit.

@@ -129,6 +129,11 @@ fn begin(process: &Rc<RefCell<Process>>) {
             measure(process);
             answer(process, id, ReplyResult::Value(Value::Null));
         }
+        "swell" => {
+            inner.memory = argument.parse().unwrap();
+            drop(inner);
+            measure(process);
+        }
         "recall" => {
             let words = inner.words.join(" ");
             drop(inner);

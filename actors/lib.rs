@@ -3,6 +3,7 @@
 //! [`Evaluator`] trait.
 
 pub mod blocking;
+mod budget;
 mod caller;
 mod channel;
 mod checkout;
@@ -47,6 +48,8 @@ mod fake;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod registry_tests;
 #[cfg(test)]
 mod sharing_tests;
@@ -56,8 +59,8 @@ mod supervisor_tests;
 pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker};
 pub use channel::{Channel, ChannelError};
 pub use checkout::{
-    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, Reconfigure, ResetWorker, Settings, Snapshot,
-    TakeLease, TakeSnapshot,
+    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, Pressure, Reconfigure, ResetWorker, Settings,
+    Snapshot, TakeLease, TakeSnapshot,
 };
 pub use evaluation::{EvalResult, Evaluation};
 pub use evaluator::{

@@ -47,6 +47,8 @@ pub(crate) enum Event {
     Stop { why: Asked, finish_by: Option<Instant> },
     /// The process is to be replaced by a fresh one.
     Recycle(Asked),
+    /// The memory of the process is wanted elsewhere: it is to end if it has nothing to do.
+    Evict,
     /// The runtime is to drop its state.
     Clean,
     /// The runtime dropped its state.
@@ -238,6 +240,7 @@ impl Lifecycle {
             Event::Exited(exited) => self.exited(&exited, now, effects),
             Event::Stop { why, finish_by } => self.stop(why, finish_by, now, effects),
             Event::Recycle(why) => self.recycle(why, now, effects),
+            Event::Evict => self.evict(now, effects),
             Event::Clean => self.clean(now, effects),
             Event::Cleaned => self.cleaned(now, effects),
             Event::Reset => self.reset(now, effects),

@@ -21,6 +21,7 @@ enum Step {
     Exit { begun: usize, signal: bool },
     Stop { finish: bool },
     Recycle(bool),
+    Evict,
     Clean,
     Cleaned,
     Reset,
@@ -37,6 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..5_usize, any::<bool>()).prop_map(|(begun, signal)| Step::Exit { begun, signal }),
         1 => any::<bool>().prop_map(|finish| Step::Stop { finish }),
         1 => any::<bool>().prop_map(Step::Recycle),
+        1 => Just(Step::Evict),
         1 => Just(Step::Clean),
         1 => Just(Step::Cleaned),
         1 => Just(Step::Reset),
@@ -162,6 +164,12 @@ impl World {
                 self.on(Event::Stop { why: Asked::Stop, finish_by });
             }
             Step::Recycle(lease) => self.on(Event::Recycle(if lease { Asked::Lease } else { Asked::Restart })),
+            Step::Evict => {
+                let busy = !self.lifecycle.line.is_empty();
+                let phase = std::mem::discriminant(&self.lifecycle.state);
+                self.on(Event::Evict);
+                assert!(!busy || phase == std::mem::discriminant(&self.lifecycle.state), "it has something to do");
+            }
             Step::Clean => self.on(Event::Clean),
             Step::Cleaned if self.cleaning => {
                 self.cleaning = false;

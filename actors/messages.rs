@@ -142,6 +142,12 @@ pub(crate) enum Order {
     ChannelSays(ChannelSays),
 }
 
+/// Ends the process of a worker that has nothing to do, for its memory is wanted elsewhere. It gets another one with its
+/// next evaluation.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Evict;
+
 /// A lease ended; this many have, with it.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]

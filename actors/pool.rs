@@ -8,12 +8,15 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use oast_config::OnReturn;
 
-use crate::lease::{Capacity, Effect, LeaseRequest, PoolSettings, Refusal, SlotId, Ticket};
+use crate::{
+    budget::{Budget, Purpose},
+    lease::{Capacity, Effect, LeaseRequest, PoolSettings, Refusal, SlotId, Ticket},
+};
 
 #[derive(Debug)]
 struct Slot {
@@ -86,6 +89,7 @@ pub(crate) struct Ledger {
     deadlines: BTreeSet<(Instant, Ticket)>,
     /// Slots told to stop that are not gone yet.
     stopping: usize,
+    budget: Budget,
     last_slot: u64,
     last_ticket: u64,
     draining: bool,
@@ -103,6 +107,7 @@ impl Ledger {
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             stopping: 0,
+            budget: Budget::new(capacity.memory),
             last_slot: 0,
             last_ticket: 0,
             draining: false,
@@ -130,6 +135,7 @@ impl Ledger {
     /// Changes how much there may be. Workers beyond it end when nobody has them; callers who wait go on waiting.
     pub(crate) fn set_capacity(&mut self, capacity: Capacity, effects: &mut Vec<Effect>) {
         self.capacity = capacity;
+        self.budget.set_limit(capacity.memory);
         self.settle(effects);
     }
 
@@ -156,7 +162,7 @@ impl Ledger {
             if self.waiting.len() > limit {
                 self.refuse(ticket, Refusal::Busy { limit }, effects);
             } else if deadline <= now {
-                self.refuse(ticket, Refusal::Deadline { waited: Duration::ZERO }, effects);
+                self.refuse_late(ticket, now, effects);
             }
         }
         self.refill(effects);
@@ -188,10 +194,14 @@ impl Ledger {
         if self.slots.len() >= workers {
             return Err(Refusal::WorkersLimit { limit: workers });
         }
+        if !self.has_memory(Purpose::Caller) {
+            return Err(self.no_memory());
+        }
         let state = SlotState::Named { name: Arc::clone(name), tenant: Arc::clone(tenant) };
         let slot = self.add_slot(Slot { pool: None, version: 0, state });
         self.names.insert(Arc::clone(name), slot);
         self.charge(tenant);
+        self.budget.expect(slot);
         Ok((slot, true))
     }
 
@@ -259,6 +269,7 @@ impl Ledger {
     /// A worker ended for good: its supervisor is gone as well.
     pub(crate) fn slot_gone(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
         let Some(mut slot) = self.slots.remove(&id) else { return };
+        self.budget.forget(id);
         let pool = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name));
         match slot.state {
             SlotState::Leased { tenant } | SlotState::Lost { tenant } => {
@@ -289,8 +300,7 @@ impl Ledger {
         while let Some(&(deadline, ticket)) = self.deadlines.first()
             && deadline <= now
         {
-            let since = self.waiting.get(&ticket).map_or(now, |waiter| waiter.since);
-            self.refuse(ticket, Refusal::Deadline { waited: now.saturating_duration_since(since) }, effects);
+            self.refuse_late(ticket, now, effects);
         }
         self.settle(effects);
     }
@@ -323,9 +333,13 @@ impl Ledger {
 #[path = "pool_settle.rs"]
 mod settle;
 
+#[path = "pool_memory.rs"]
+mod memory;
+
 #[path = "pool_view.rs"]
 mod view;
 
+pub(crate) use memory::Idle;
 pub use view::PoolStatus;
 
 #[cfg(test)]

@@ -72,6 +72,7 @@ fn capacity() -> impl Strategy<Value = Capacity> {
         workers,
         per_tenant,
         waiting,
+        memory: None,
     })
 }
 

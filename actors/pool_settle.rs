@@ -4,10 +4,14 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Instant,
 };
 
 use super::{Account, Ledger, Pool, Slot, SlotState, Waiter};
-use crate::lease::{Effect, PoolSettings, Refusal, SlotId, Ticket};
+use crate::{
+    budget::Purpose,
+    lease::{Effect, PoolSettings, Refusal, SlotId, Ticket},
+};
 
 /// A caller that waits.
 struct Caller<'a> {
@@ -126,14 +130,14 @@ impl Ledger {
         for name in self.eligible() {
             match coming.get_mut(&name) {
                 Some(count) if *count > 0 => *count -= 1,
-                _ => without_room += usize::from(!self.start(&name, effects)),
+                _ => without_room += usize::from(!self.start(&name, Purpose::Caller, effects)),
             }
         }
         for (name, coming) in coming {
             let target = self.pools.get(&name).map_or(0, |pool| pool.settings.min_spare);
             let spare = self.pools.get(&name).map_or(0, |pool| pool.spare.len());
             for _ in spare + coming..target {
-                self.start(&name, effects);
+                self.start(&name, Purpose::Spare, effects);
             }
         }
         self.make_room(without_room, effects);
@@ -155,22 +159,23 @@ impl Ledger {
         pools
     }
 
-    /// Starts one worker. `false` says that only the limit on all workers is in its way.
-    fn start(&mut self, name: &Arc<str>, effects: &mut Vec<Effect>) -> bool {
-        let room = self.room();
+    /// Starts one worker. `false` says that only a limit on all workers is in its way: on their number, or their memory.
+    fn start(&mut self, name: &Arc<str>, purpose: Purpose, effects: &mut Vec<Effect>) -> bool {
+        let has_room = self.room() > 0 && self.has_memory(purpose);
         let Some(pool) = self.pools.get_mut(name) else {
             return true;
         };
         if pool.total >= pool.settings.max {
             return true;
         }
-        if room == 0 {
+        if !has_room {
             return false;
         }
         pool.total += 1;
         pool.starting += 1;
         let version = pool.version;
         let slot = self.add_slot(Slot { pool: Some(Arc::clone(name)), version, state: SlotState::Starting });
+        self.budget.expect(slot);
         effects.push(Effect::Start { slot, pool: Arc::clone(name) });
         true
     }
@@ -186,9 +191,17 @@ impl Ledger {
 
     /// Tells a worker to stop. A leased or named one stays on its account until it is returned or gone.
     pub(super) fn stop(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
-        let Some(slot) = self.slots.get_mut(&id) else { return };
+        if self.retire(id) {
+            self.budget.leave(id);
+            effects.push(Effect::Stop { slot: id });
+        }
+    }
+
+    /// Notes that a worker is told to stop. `false` says that there is nobody to tell.
+    pub(super) fn retire(&mut self, id: SlotId) -> bool {
+        let Some(slot) = self.slots.get_mut(&id) else { return false };
         match slot.state {
-            SlotState::Lost { .. } | SlotState::Stopping => return,
+            SlotState::Lost { .. } | SlotState::Stopping => return false,
             SlotState::Leased { .. } | SlotState::Named { .. } => {}
             SlotState::Starting | SlotState::Spare => {
                 let was_starting = matches!(slot.state, SlotState::Starting);
@@ -201,7 +214,17 @@ impl Ledger {
                 }
             }
         }
-        effects.push(Effect::Stop { slot: id });
+        true
+    }
+
+    /// Refuses a caller that waited long enough, and names the budget where that was in its way.
+    pub(super) fn refuse_late(&mut self, ticket: Ticket, now: Instant, effects: &mut Vec<Effect>) {
+        let Some(Waiter { since, request }) = self.waiting.get(&ticket) else { return };
+        let waited = now.saturating_duration_since(*since);
+        let may_grow = self.pools.get(&request.pool).is_some_and(|pool| pool.total < pool.settings.max);
+        let lacks_memory = may_grow && self.room() > 0 && !self.has_memory(Purpose::Caller);
+        let reason = if lacks_memory { self.no_memory() } else { Refusal::Deadline { waited } };
+        self.refuse(ticket, reason, effects);
     }
 
     pub(super) fn refuse(&mut self, ticket: Ticket, reason: Refusal, effects: &mut Vec<Effect>) {

@@ -1,14 +1,19 @@
 //! What the ledger promises, one by one.
 
-use Effect::{Clean, Grant, Refuse, Start, Stop};
+use Effect::{Clean, Evict, Grant, Refuse, Start, Stop};
+
+use std::time::Duration;
 
 use super::*;
 
 #[path = "pool_model_tests.rs"]
 mod model;
 
+#[path = "pool_budget_tests.rs"]
+mod budget;
+
 const SECOND: Duration = Duration::from_secs(1);
-const ROOMY: Capacity = Capacity { workers: 100, per_tenant: 100, waiting: 100 };
+const ROOMY: Capacity = Capacity { workers: 100, per_tenant: 100, waiting: 100, memory: None };
 
 /// A ledger with one pool `js`, and the effects so far.
 struct Desk {

@@ -157,7 +157,12 @@ impl World {
             Err(Refusal::Draining) => assert!(self.draining),
             Err(Refusal::WorkersLimit { .. }) => assert!(full),
             Err(Refusal::TenantLimit { .. }) => assert!(used >= self.capacity.per_tenant),
-            Err(reason @ (Refusal::Busy { .. } | Refusal::Deadline { .. } | Refusal::UnknownPool)) => {
+            Err(
+                reason @ (Refusal::Busy { .. }
+                | Refusal::Deadline { .. }
+                | Refusal::Memory { .. }
+                | Refusal::UnknownPool),
+            ) => {
                 panic!("{reason:?}")
             }
         }
@@ -196,6 +201,7 @@ impl World {
                     assert_ne!(how, OnReturn::Keep);
                 }
                 Stop { slot } => self.stopped(slot),
+                Evict { slot } => panic!("{slot:?} goes without a budget"),
             }
         }
     }
@@ -247,7 +253,10 @@ impl World {
             Refusal::Deadline { .. } => assert!(self.waiting[place].1.deadline <= self.now),
             Refusal::Busy { limit } => assert!(self.waiting.len() > limit && limit == self.capacity.waiting),
             Refusal::Draining => assert!(self.draining),
-            Refusal::WorkersLimit { .. } | Refusal::TenantLimit { .. } | Refusal::UnknownPool => panic!("{reason:?}"),
+            Refusal::WorkersLimit { .. }
+            | Refusal::TenantLimit { .. }
+            | Refusal::Memory { .. }
+            | Refusal::UnknownPool => panic!("{reason:?}"),
         }
         self.waiting.remove(place);
     }

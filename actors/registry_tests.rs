@@ -220,7 +220,7 @@ fn a_caller_that_stops_waiting_costs_nobody_a_worker() {
 #[test]
 fn there_are_no_more_workers_than_there_may_be() {
     run(async {
-        let system = start(Capacity { workers: 3, per_tenant: 2, waiting: 1 });
+        let system = start(Capacity { workers: 3, per_tenant: 2, waiting: 1, memory: None });
         let tenants = |name: &str, tenant: &str| WorkerSpec { tenant: Some(tenant.into()), ..spec(name, profile()) };
         for name in ["a1", "a2"] {
             system.worker(tenants(name, "a")).await.unwrap();

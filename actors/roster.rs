@@ -164,6 +164,7 @@ impl Roster {
     pub(crate) fn reconfigure(&mut self, settings: Settings) {
         self.settings = Settings { events: self.settings.events, ..settings };
         self.account(|ledger, effects| ledger.set_capacity(settings.capacity, effects));
+        self.relieve();
     }
 
     pub(crate) fn take_lease(&mut self, take: TakeLease, sender: LeaseSender) {
@@ -239,6 +240,7 @@ impl Roster {
             }
             Effect::Clean { slot, how } => self.clean(slot, how),
             Effect::Stop { slot } => self.stop(slot),
+            Effect::Evict { slot } => self.evict(slot),
         }
     }
 

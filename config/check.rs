@@ -64,6 +64,8 @@ fn registry(config: &Config, finder: &mut Finder<'_>) {
     finder.at_least_one(registry.workers_per_tenant == 0, "registry.workers_per_tenant", "allow one at least");
     finder.at_least_one(registry.pool_max == 0, "registry.pool_max", "allow one at least");
     let unlimited = "for no limit, write `\"unlimited\"`";
+    finder.at_least_one(registry.memory.is_some_and(|memory| memory.get() == 0), "registry.memory", unlimited);
+    finder.at_least_one(registry.pressure == Some(0), "registry.pressure", unlimited);
     finder.at_least_one(registry.pool_per_tenant == Some(0), "registry.pool_per_tenant", unlimited);
     finder.at_least_one(registry.events == 0, "registry.events", "keep one at least");
     finder.refuse(

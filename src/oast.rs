@@ -13,7 +13,7 @@ use oast_actors::{
 use oast_config::Config;
 use thiserror::Error;
 
-use crate::{Spec, worker};
+use crate::{Spec, pressure, worker};
 
 /// A running Oast. Clones are the same one. When the last one is dropped, all its worker processes are ended.
 ///
@@ -31,6 +31,7 @@ struct Configured {
     config: Arc<Config>,
     /// The pools that are as large as the configuration says.
     pools: BTreeMap<Arc<str>, Spec>,
+    pressure: Option<pressure::Watch>,
 }
 
 /// Why Oast does not start.
@@ -54,7 +55,8 @@ impl Oast {
             return Err(StartError::NotInitialized);
         }
         let system = System::start(settings(&config))?;
-        let configured = Configured { config: Arc::new(config), pools: BTreeMap::new() };
+        let pressure = pressure::Watch::start(&config.registry, &system)?;
+        let configured = Configured { config: Arc::new(config), pools: BTreeMap::new(), pressure };
         Ok(Self { system, config: Arc::new(RwLock::new(configured)) })
     }
 
@@ -67,7 +69,7 @@ impl Oast {
         self.system.worker(self.configured(spec).into_worker_spec()).await
     }
 
-    /// Takes over another configuration while everything runs: capacity, waiting, what a shutdown waits for, and the pools
+    /// Takes over another configuration while everything runs: capacity, memory, waiting, what a shutdown waits for, and the pools
     /// that were defined with [`pool`](Self::pool). Where fewer workers may be than there are, idle ones end, and leased ones
     /// when their leases do. Profiles are those of each [`Spec`], and how many events are kept is not changed.
     ///
@@ -76,6 +78,8 @@ impl Oast {
     pub async fn reload(&self, config: &Config) -> Result<(), CheckoutError> {
         let pools = self.configure(|configured| {
             configured.config = Arc::new(config.clone());
+            // Without the thread, the budget holds all the same.
+            configured.pressure = pressure::Watch::start(&config.registry, &self.system).unwrap_or_default();
             configured.pools.clone()
         });
         self.system.reconfigure(settings(config)).await?;
@@ -190,8 +194,12 @@ impl Oast {
 
 fn settings(config: &Config) -> Settings {
     let registry = &config.registry;
-    let capacity =
-        Capacity { workers: registry.workers, per_tenant: registry.workers_per_tenant, ..Capacity::default() };
+    let capacity = Capacity {
+        workers: registry.workers,
+        per_tenant: registry.workers_per_tenant,
+        memory: registry.memory,
+        ..Capacity::default()
+    };
     Settings { capacity, events: registry.events, wait: registry.wait, drain: registry.drain }
 }
 

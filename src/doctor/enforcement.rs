@@ -30,6 +30,8 @@ pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) 
         by: Some(ENGINE),
         hint: None,
     });
+    let together = size(config.registry.memory);
+    all.push(enforced("registry.memory", together, "the registry: it starts none beyond, and stops idle ones"));
     all.extend(sandbox(&profile.sandbox));
     all.extend(walls(&profile.sandbox, mechanisms));
     all.into_iter().map(drop_unset).collect()
