@@ -12,7 +12,7 @@ use std::{
 
 use crate::{
     Channel, ChannelError, CheckoutError, Code, DefinePool, EvalOptions, EvalResult, Lease, NotStarted, Request,
-    Snapshot, System, Value, Worker, WorkerSpec, WorkerStatus,
+    Settings, Snapshot, System, Value, Worker, WorkerSpec, WorkerStatus,
 };
 
 /// Waits for a future on this thread.
@@ -170,6 +170,14 @@ impl BlockingSystem {
     /// The registry is gone.
     pub fn define_pool(&self, pool: DefinePool) -> Result<(), CheckoutError> {
         wait(self.0.define_pool(pool))
+    }
+
+    /// Changes the settings at run time; see [`Reconfigure`](crate::Reconfigure).
+    ///
+    /// # Errors
+    /// The registry is gone.
+    pub fn reconfigure(&self, settings: Settings) -> Result<(), CheckoutError> {
+        wait(self.0.reconfigure(settings))
     }
 
     /// A worker of a pool for the caller alone; see [`System::lease`].

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use actix::Message;
 use actix_rt::{Arbiter, ArbiterHandle};
+use oast_config::ByteSize;
 use thiserror::Error;
 
 use crate::{
@@ -65,7 +66,8 @@ impl Checkout {
     }
 }
 
-/// Adds a pool, or changes one: workers that it has stay as they are.
+/// Adds a pool, or changes one. With another template its workers are replaced without anybody noticing: those that nobody
+/// has end at once, and leased ones when their leases end.
 #[derive(Clone, Debug, Message)]
 #[rtype(result = "Result<(), CheckoutError>")]
 pub struct DefinePool {
@@ -77,6 +79,8 @@ pub struct DefinePool {
     pub min_spare: usize,
     /// How many there may be.
     pub max: usize,
+    /// How many leases of it one tenant may have at a time.
+    pub per_tenant: usize,
 }
 
 /// Asks for a worker of a pool for oneself.
@@ -136,6 +140,18 @@ pub struct ResetWorker {
     /// Its name.
     pub name: Arc<str>,
 }
+
+/// Changes the settings at run time, all but the number of events. Where there are more workers than there may be then,
+/// idle ones of pools end, and leased ones when their leases do; named ones stay.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Result<(), CheckoutError>")]
+pub struct Reconfigure(pub Settings);
+
+/// The machine is short of memory, or is not any more. While it is, each of these messages ends some of the idle processes,
+/// and none is started to be ready.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub struct Pressure(pub bool);
 
 /// A lease is over.
 #[derive(Debug, Message)]
@@ -206,6 +222,14 @@ pub enum CheckoutError {
         /// How many it may have.
         limit: usize,
     },
+    /// One more worker would use more memory than all may.
+    #[error("the workers use {used:#} of the {budget:#} of memory that they may use in all")]
+    MemoryBudget {
+        /// How much all may use.
+        budget: ByteSize,
+        /// What they use, as last measured.
+        used: ByteSize,
+    },
     /// The registry is shutting down.
     #[error("the registry is shutting down")]
     ShuttingDown,
@@ -225,6 +249,7 @@ impl CheckoutError {
             Refusal::Busy { limit } => Self::Busy { limit },
             Refusal::WorkersLimit { limit } => Self::WorkersLimit { limit },
             Refusal::TenantLimit { limit } => Self::TenantLimit { limit },
+            Refusal::Memory { budget, used } => Self::MemoryBudget { budget, used },
             Refusal::Draining => Self::ShuttingDown,
             Refusal::UnknownPool => Self::UnknownPool { pool },
         }

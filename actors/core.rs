@@ -10,7 +10,7 @@ mod channels;
 use std::{
     cell::RefCell,
     collections::HashMap,
-    hash::{BuildHasherDefault, DefaultHasher, RandomState},
+    hash::{BuildHasherDefault, DefaultHasher, Hash, RandomState},
     panic::{AssertUnwindSafe, catch_unwind},
     rc::{Rc, Weak},
     sync::{Arc, atomic::Ordering},
@@ -20,7 +20,7 @@ use std::{
 use actix::dev::OneshotSender;
 use actix_rt::task::JoinHandle;
 use oast_config::{ByteSize, Limits, OnReturn};
-use tracing::{Span, debug, error, info_span};
+use tracing::{Span, debug, error, info_span, warn};
 
 use crate::limits::within_reach;
 use crate::{
@@ -34,6 +34,7 @@ use crate::{
     line::Submission,
     messages::{Submit, Wanted},
     observer::Observer,
+    retries::Retries,
     supervisor::Parts,
 };
 
@@ -142,7 +143,7 @@ impl Core {
             since: now,
             start_by: options.queue_time.or(limits.queue_time).map(|time| now + within_reach(time)),
             built_on: 0,
-            deaths: 0,
+            retries: Retries::new(&options),
         };
         self.counters.submitted.add(1);
         debug!(worker = %self.spec.name, tenant = self.spec.tenant.as_deref(), evaluation = %id, "evaluation submitted");
@@ -186,6 +187,12 @@ impl Core {
             Effect::Sample => self.evaluator.sample(),
             Effect::Refuse(id, refusal) => self.refuse(id, refusal),
             Effect::Lose(id, report) => self.lose(id, report),
+            Effect::Retry(id, report) => self.retry(id, report),
+            Effect::Quarantine { id, tries, report } => {
+                self.counters.quarantined.add(1);
+                warn!(worker = %self.spec.name, evaluation = %id, tries, "evaluation is quarantined");
+                self.finish(id, Err(EvalError::Quarantined { tries, report }));
+            }
             Effect::Warn(id, warning) => {
                 if let Some(pending) = self.pending.get_mut(&id) {
                     pending.warnings.push(warning);
@@ -268,17 +275,23 @@ impl Core {
                 for (name, message) in std::mem::take(&mut self.early) {
                     self.channel_send(&name, message);
                 }
-                self.act(Event::Ready(capabilities));
+                let dice = self.roll((epoch, "start"));
+                self.act(Event::Ready { capabilities, dice });
             }
             EvaluatorEvent::Reset => {
                 // The runtime forgot its ends of them.
                 self.close_channels();
                 self.act(Event::Cleaned);
             }
-            EvaluatorEvent::Sampled { memory, cpu } => self.act(Event::Sampled { memory, cpu }),
+            EvaluatorEvent::Sampled { memory, cpu } => {
+                self.act(Event::Sampled { memory, cpu });
+                if let (State::Running(_), Some(observer)) = (&self.lifecycle.state, &self.observer) {
+                    observer.measured(memory);
+                }
+            }
             EvaluatorEvent::Exited(exit) => {
                 self.close_channels();
-                let dice = self.roll(epoch);
+                let dice = self.roll((epoch, "exit"));
                 self.act(Event::Exited(Exited { exit, dice, at: SystemTime::now() }));
             }
         }
@@ -354,6 +367,14 @@ impl Core {
         self.finish(id, Err(EvalError::Lost(report)));
     }
 
+    /// It may have run already. Whatever it is told in the end, it is never that it did not start.
+    fn retry(&mut self, id: EvalId, report: Arc<ExitReport>) {
+        self.counters.retried.add(1);
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.completer.lost = Some(report);
+        }
+    }
+
     fn note(&mut self, transition: Transition) {
         self.counters.count(&transition);
         if let Some(observer) = &self.observer {
@@ -368,9 +389,9 @@ impl Core {
         self.journal.note(&self.spec, self.lifecycle.epoch, transition);
     }
 
-    fn roll(&self, epoch: u64) -> f64 {
+    fn roll(&self, what_for: impl Hash) -> f64 {
         use std::hash::BuildHasher;
-        let bits = self.dice.hash_one(epoch) >> 11;
+        let bits = self.dice.hash_one(what_for) >> 11;
         bits as f64 / (1_u64 << 53) as f64
     }
 
@@ -421,6 +442,14 @@ impl Core {
             }
         }
         self.act(event);
+    }
+
+    /// Ends the process if it has nothing to do. Otherwise the registry is to look for another one.
+    pub(crate) fn evict(&mut self) {
+        self.act(Event::Evict);
+        if let (State::Running(_), Some(observer)) = (&self.lifecycle.state, &self.observer) {
+            observer.uses(self.lifecycle.used);
+        }
     }
 
     pub(crate) fn status(&self) -> WorkerStatus {

@@ -10,11 +10,12 @@ use oast_config::{RestartPolicy, State as StatePolicy};
 
 use crate::limits::within_reach;
 use crate::{
-    Asked, Cause, Enforcer, ExitReport, ExitStatus, Force, Interrupter, NotStarted,
+    Asked, Cause, Enforcer, ExitReport, ExitStatus, Force, Interrupter, LastBegun, NotStarted,
     evaluator::Exit,
     lifecycle::{Effect, Exited, HISTORY, Lifecycle, State, Stopping, Transition},
     line::Sent,
     restart::Verdict,
+    retries::Fate,
 };
 
 /// How a process is to be ended.
@@ -75,7 +76,7 @@ impl Lifecycle {
     /// Somebody wants a fresh process.
     pub(crate) fn recycle(&mut self, why: Asked, now: Instant, effects: &mut Vec<Effect>) {
         if why == Asked::Lease {
-            self.cancel_waiting(effects);
+            self.disown(now, effects);
         }
         match self.state {
             // Nothing ran in it yet: it is fresh enough for the next lease.
@@ -89,8 +90,18 @@ impl Lifecycle {
         }
     }
 
-    /// Takes back what waits: whoever submitted it has no lease any more.
-    pub(crate) fn cancel_waiting(&mut self, effects: &mut Vec<Effect>) {
+    /// The process is to make room, and not to come back before it is needed.
+    pub(crate) fn evict(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        if let State::Running(_) = self.state
+            && self.line.is_empty()
+        {
+            self.begin_stop(Ending::of(Cause::Asked(Asked::Budget), Force::Ask), now, effects);
+        }
+    }
+
+    /// Takes back what waits, and what the process has not begun: whoever submitted it has no lease any more.
+    pub(crate) fn disown(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        self.line.disown_sent(now);
         let waiting = self.line.take_waiting();
         effects.extend(waiting.into_iter().map(|waiting| Effect::Refuse(waiting.id, NotStarted::Cancelled)));
     }
@@ -146,7 +157,7 @@ impl Lifecycle {
             self.history.pop_front();
         }
         self.history.push_back(report.clone());
-        self.tell_sent(exit, &report, effects);
+        self.tell_sent(exit.last_begun, &report, now, effects);
         if for_good || (self.drain.is_some() && self.line.is_empty()) {
             return self.stopped(effects);
         }
@@ -214,22 +225,33 @@ impl Lifecycle {
         }
     }
 
-    /// What may have begun is lost. What cannot have begun waits again, or is told that the state is gone.
-    fn tell_sent(&mut self, exit: &Exit, report: &Arc<ExitReport>, effects: &mut Vec<Effect>) {
-        let gone = self.line.process_gone(exit.last_begun);
-        effects.extend(gone.begun.iter().map(|sent| Effect::Lose(sent.submission.id, report.clone())));
-        let mut untouched = Vec::new();
-        for sent in gone.untouched {
-            match sent.interrupt.and_then(|interrupt| not_begun(interrupt.reason, &sent)) {
-                Some(refusal) => effects.push(Effect::Refuse(sent.submission.id, refusal)),
-                None => untouched.push(sent.submission),
+    /// What may have begun is lost, or tried again. What cannot have begun waits again, or is told that the state is gone.
+    fn tell_sent(&mut self, begun: LastBegun, report: &Arc<ExitReport>, now: Instant, effects: &mut Vec<Effect>) {
+        let failed = !matches!(report.cause, Cause::Asked(_));
+        let mut back = Vec::new();
+        for (sent, fate) in self.line.process_gone(begun, failed) {
+            let (id, report) = (sent.submission.id, report.clone());
+            match fate {
+                Fate::Lost => effects.push(Effect::Lose(id, report)),
+                Fate::Quarantined { tries } => effects.push(Effect::Quarantine { id, tries, report }),
+                Fate::Again => {
+                    effects.push(Effect::Retry(id, report));
+                    back.push(sent.submission.wait_again(now));
+                }
+                Fate::Untouched => match sent.interrupt.and_then(|interrupt| not_begun(interrupt.reason, &sent)) {
+                    Some(refusal) => effects.push(Effect::Refuse(id, refusal)),
+                    None => back.push(sent.submission),
+                },
             }
         }
-        self.line.put_back(untouched);
+        if let Some(earliest) = back.iter().filter_map(|submission| submission.start_by).min() {
+            self.wake_by(earliest);
+        }
+        self.line.put_back(back);
     }
 
     fn decide_restart(&mut self, report: &Arc<ExitReport>, dice: f64, now: Instant, effects: &mut Vec<Effect>) {
-        let idle_stop = matches!(report.cause, Cause::Asked(Asked::Idle));
+        let idle_stop = matches!(report.cause, Cause::Asked(Asked::Idle | Asked::Budget));
         if idle_stop && self.line.is_empty() {
             self.state = State::Dormant;
             return effects.push(Effect::Note(Transition::Dormant));
@@ -275,8 +297,14 @@ impl Lifecycle {
             | State::Running(_)
             | State::Stopping(_) => return,
         };
-        let waiting = self.line.take_waiting();
-        effects.extend(waiting.into_iter().map(|waiting| Effect::Refuse(waiting.id, refusal.clone())));
+        let may_try_again = matches!(refusal, NotStarted::StartFailed(_));
+        for mut waiting in self.line.take_waiting() {
+            if may_try_again && waiting.retries.on_failed_start() {
+                self.line.push(waiting);
+            } else {
+                effects.push(Effect::Refuse(waiting.id, refusal.clone()));
+            }
+        }
     }
 
     /// Refuses what waits and may build on the state of a process before the one that serves next.
@@ -344,7 +372,7 @@ impl Lifecycle {
             State::Running(run) if run.idle_since.is_some_and(|since| past(since, limits.idle)) => {
                 self.begin_stop(Ending::of(Cause::Asked(Asked::Idle), Force::Ask), now, effects);
             }
-            State::Running(run) if run.idle_since.is_some() && past(run.since, limits.lifetime) => {
+            State::Running(run) if run.idle_since.is_some() && past(run.since, run.term.lifetime) => {
                 self.begin_stop(Ending::of(Cause::Asked(Asked::Lifetime), Force::Ask), now, effects);
             }
             State::Dormant
@@ -371,7 +399,7 @@ impl Lifecycle {
                 deadlines.extend(self.line.sent().iter().map(|sent| sent_deadline(sent, limits.grace)));
                 deadlines.push(run.idle_since.and_then(|since| Some(since + limits.idle?)));
                 // Past its lifetime, a busy process is looked at again when it becomes idle.
-                deadlines.push(limits.lifetime.map(|lifetime| run.since + lifetime).filter(|at| *at > now));
+                deadlines.push(run.term.lifetime.map(|lifetime| run.since + lifetime).filter(|at| *at > now));
                 deadlines.push(self.sample_due);
             }
             State::Dormant | State::Broken | State::Stopped => {}

@@ -16,7 +16,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use tokio::sync::oneshot;
 
-use crate::{EvalError, EvalId, NotStarted, Outcome, Printed, Stream, Worker};
+use crate::{EvalError, EvalId, ExitReport, NotStarted, Outcome, Printed, Stream, Worker};
 
 /// Up to this size, pieces of output are put together.
 const SMALL: usize = 4 << 10;
@@ -130,7 +130,7 @@ impl Drop for Evaluation {
 /// A caller that reads that its worker's state is lost builds on none from now on; unless it has, since.
 pub(crate) fn read(seen: &AtomicU64, result: &EvalResult) {
     let lost = match result {
-        Err(EvalError::Lost(report)) => report.epoch,
+        Err(EvalError::Lost(report) | EvalError::Quarantined { report, .. }) => report.epoch,
         Err(EvalError::NotStarted(NotStarted::Restarted { epoch, .. })) => epoch.saturating_sub(1),
         Ok(_) | Err(EvalError::NotStarted(_) | EvalError::Interrupted(_)) => return,
     };
@@ -167,11 +167,13 @@ pub(crate) struct Completer {
     /// What it may still print.
     output_left: u64,
     pub(crate) output_dropped: u64,
+    /// How the process ended that may have run it before it was tried again.
+    pub(crate) lost: Option<Arc<ExitReport>>,
 }
 
 impl Completer {
     pub(crate) fn new(reply: Reply, load: Arc<AtomicUsize>, seen: Arc<AtomicU64>, output: u64) -> Self {
-        Self { reply, load: Some(load), seen, output_left: output, output_dropped: 0 }
+        Self { reply, load: Some(load), seen, output_left: output, output_dropped: 0, lost: None }
     }
 
     /// Hands on what was printed, as much of it as is allowed.
@@ -209,6 +211,11 @@ impl Completer {
         if let Some(load) = self.load.take() {
             load.fetch_sub(1, Ordering::Release);
         }
+        let result = match (result, self.lost.take()) {
+            // This try did not start, but one before it did.
+            (Err(EvalError::NotStarted(_)), Some(report)) => Err(EvalError::Lost(report)),
+            (result, _) => result,
+        };
         match std::mem::replace(&mut self.reply, Reply::Nobody) {
             Reply::Slot(slot) => {
                 let mut shared = slot.lock();

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// Why a worker process ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Cause {
-    /// Oast was asked to stop it, or replaced it after its lifetime, its number of evaluations, its lease or its idle time.
+    /// Oast was asked to stop it, or replaced it after its lifetime, its number of evaluations, its growth, its lease or its
+    /// idle time.
     Asked(Asked),
     /// It used more memory than it may.
     MemoryLimit {
@@ -62,6 +63,10 @@ pub enum Asked {
     Restart,
     /// The registry is shutting down.
     Shutdown,
+    /// It had grown by more than it may, and was idle.
+    Growth,
+    /// It was idle, and its memory was wanted elsewhere.
+    Budget,
 }
 
 /// Who enforced a memory limit.

@@ -54,6 +54,8 @@ impl Display for Asked {
             Self::Lease => "its lease ended",
             Self::Restart => "a fresh process was asked for",
             Self::Shutdown => "everything shuts down",
+            Self::Growth => "it had grown by more than it may",
+            Self::Budget => "it was idle, and its memory was wanted elsewhere",
         })
     }
 }

@@ -1,7 +1,16 @@
 //! An evaluator without a process, for the tests of the actors. Its code is one word with an argument, and its state is
 //! one list of words, so that a test can see whether state was kept, lost or cleaned.
 
-use std::{cell::RefCell, collections::VecDeque, rc::Rc, sync::Arc, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use oast_config::{ByteSize, Latency, Limits, OnReturn, Profile, Restart, RestartPolicy, State};
 
@@ -15,8 +24,8 @@ pub(crate) struct Fake {
     process: Option<Rc<RefCell<Process>>>,
     ahead: u32,
     resets: bool,
-    /// Whether its processes come to their hello.
-    starts: bool,
+    /// How many of its processes do not come to their hello, and how many did not.
+    fails: (u32, Arc<AtomicU32>),
 }
 
 struct Process {
@@ -27,15 +36,22 @@ struct Process {
     /// Whether the first of the line has begun.
     begun: LastBegun,
     gone: bool,
+    /// In MiB.
+    memory: u64,
+    epoch: u64,
 }
 
 impl Fake {
-    pub(crate) const fn new(ahead: u32, resets: bool) -> Self {
-        Self { process: None, ahead, resets, starts: true }
+    pub(crate) fn new(ahead: u32, resets: bool) -> Self {
+        Self { process: None, ahead, resets, fails: (0, Arc::default()) }
     }
 
     pub(crate) fn that_never_starts() -> Self {
-        Self { starts: false, ..Self::new(0, true) }
+        Self::that_starts_after(u32::MAX, Arc::default())
+    }
+
+    pub(crate) fn that_starts_after(failures: u32, failed: Arc<AtomicU32>) -> Self {
+        Self { fails: (failures, failed), ..Self::new(0, true) }
     }
 }
 
@@ -71,6 +87,14 @@ fn answer(process: &Rc<RefCell<Process>>, id: EvalId, result: ReplyResult) {
     begin(process);
 }
 
+/// Says what the process has in memory.
+fn measure(process: &Rc<RefCell<Process>>) {
+    let memory = ByteSize::mib(process.borrow().memory);
+    if !process.borrow().gone {
+        say(process, Event::Sampled { memory, cpu: Duration::ZERO });
+    }
+}
+
 /// Begins the first of the line, if it did not begin yet.
 fn begin(process: &Rc<RefCell<Process>>) {
     let mut inner = process.borrow_mut();
@@ -86,6 +110,10 @@ fn begin(process: &Rc<RefCell<Process>>) {
             drop(inner);
             exit(process, ExitStatus::Signal(11));
         }
+        "crash-before" if inner.epoch < argument.parse().unwrap() => {
+            drop(inner);
+            exit(process, ExitStatus::Signal(11));
+        }
         "leave" => {
             drop(inner);
             exit(process, ExitStatus::Code(0));
@@ -94,6 +122,17 @@ fn begin(process: &Rc<RefCell<Process>>) {
             inner.words.push(argument.to_owned());
             drop(inner);
             answer(process, id, ReplyResult::Value(Value::Null));
+        }
+        "use" => {
+            inner.memory = argument.parse().unwrap();
+            drop(inner);
+            measure(process);
+            answer(process, id, ReplyResult::Value(Value::Null));
+        }
+        "swell" => {
+            inner.memory = argument.parse().unwrap();
+            drop(inner);
+            measure(process);
         }
         "recall" => {
             let words = inner.words.join(" ");
@@ -109,9 +148,16 @@ fn begin(process: &Rc<RefCell<Process>>) {
 }
 
 impl Evaluator for Fake {
-    fn start(&mut self, _: Launch, events: Events) {
-        let process =
-            Process { events, line: VecDeque::new(), words: Vec::new(), begun: LastBegun::Nothing, gone: false };
+    fn start(&mut self, launch: Launch, events: Events) {
+        let process = Process {
+            events,
+            line: VecDeque::new(),
+            words: Vec::new(),
+            begun: LastBegun::Nothing,
+            gone: false,
+            memory: 1,
+            epoch: launch.epoch,
+        };
         let process = Rc::new(RefCell::new(process));
         let capabilities = Capabilities {
             interrupts: true,
@@ -120,7 +166,7 @@ impl Evaluator for Fake {
             ahead: self.ahead,
             ..Capabilities::default()
         };
-        let starts = self.starts;
+        let starts = self.fails.1.fetch_add(1, Ordering::Relaxed) >= self.fails.0;
         later(&process, move |process| match starts {
             true => say(process, Event::Ready { pid: 7, capabilities }),
             false => exit(process, ExitStatus::Code(1)),
@@ -177,7 +223,9 @@ impl Evaluator for Fake {
         }
     }
 
-    fn sample(&mut self) {}
+    fn sample(&mut self) {
+        later(self.process.as_ref().unwrap(), measure);
+    }
 }
 
 /// No limits but short times.
@@ -193,6 +241,7 @@ pub(crate) fn profile() -> Profile {
             memory_soft: None,
             memory: None,
             idle: None,
+            growth: None,
             lifetime: None,
             evaluations: None,
             output: ByteSize::mib(1),

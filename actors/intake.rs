@@ -21,6 +21,8 @@ pub(crate) struct Intake {
     serving: AtomicU64,
     /// How many evaluations did not end yet.
     load: Arc<AtomicUsize>,
+    /// How many evaluations of all workers had been submitted when the last one of this was: a clock that costs nothing.
+    last_used: AtomicU64,
     /// How many may wait.
     limit: usize,
     /// How much one may print.
@@ -36,6 +38,7 @@ impl Intake {
             epoch: AtomicU64::new(0),
             serving: AtomicU64::new(1),
             load: Arc::default(),
+            last_used: AtomicU64::new(0),
             limit,
             output,
             counters,
@@ -62,12 +65,23 @@ impl Intake {
         self.serving.store(serving, Ordering::Release);
     }
 
+    /// When it was used last, in evaluations of all workers.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.last_used.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has nothing to do. Its supervisor looks again before anything follows from it.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.load.load(Ordering::Acquire) == 0
+    }
+
     /// Lets one evaluation in, or answers it that the worker is busy.
     pub(crate) fn admit(&self, reply: Reply, seen: Arc<AtomicU64>) -> Result<Completer, NotStarted> {
         // The one that runs does not wait, so there may be one more than may wait.
         let before = self.load.fetch_add(1, Ordering::Acquire);
         let completer = Completer::new(reply, self.load.clone(), seen, self.output);
         if before <= self.limit {
+            self.last_used.store(self.counters.submitted.get(), Ordering::Relaxed);
             return Ok(completer);
         }
         self.counters.refused.add(1);

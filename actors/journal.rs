@@ -137,6 +137,10 @@ pub struct Counters {
     pub refused: Counter,
     /// Evaluations that were lost with their worker process.
     pub lost: Counter,
+    /// Evaluations that were sent again after they may have run.
+    pub retried: Counter,
+    /// Evaluations that ended every process that they were tried in.
+    pub quarantined: Counter,
     /// Interrupts that were sent.
     pub interrupts: Counter,
     /// Worker processes that were started.
@@ -161,6 +165,8 @@ pub struct Counts {
     pub ended: u64,
     pub refused: u64,
     pub lost: u64,
+    pub retried: u64,
+    pub quarantined: u64,
     pub interrupts: u64,
     pub starts: u64,
     pub exits: u64,
@@ -178,6 +184,8 @@ impl Counters {
             ended: self.ended.get(),
             refused: self.refused.get(),
             lost: self.lost.get(),
+            retried: self.retried.get(),
+            quarantined: self.quarantined.get(),
             interrupts: self.interrupts.get(),
             starts: self.starts.get(),
             exits: self.exits.get(),

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oast_config::OnReturn;
+use oast_config::{ByteSize, OnReturn};
 
 /// The place of one supervised worker. Ids are never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,11 +25,13 @@ pub struct Capacity {
     pub per_tenant: usize,
     /// Callers that wait for a lease.
     pub waiting: usize,
+    /// Memory of all worker processes together; `None` is unlimited.
+    pub memory: Option<ByteSize>,
 }
 
 impl Default for Capacity {
     fn default() -> Self {
-        Self { workers: 256, per_tenant: 256, waiting: 1024 }
+        Self { workers: 256, per_tenant: 256, waiting: 1024, memory: None }
     }
 }
 
@@ -40,6 +42,8 @@ pub(crate) struct PoolSettings {
     pub(crate) min_spare: usize,
     /// How many there may be, leased ones included.
     pub(crate) max: usize,
+    /// How many leases of it one tenant may have at a time.
+    pub(crate) per_tenant: usize,
     /// What happens to a returned one before the next lease.
     pub(crate) on_return: OnReturn,
 }
@@ -91,6 +95,12 @@ pub(crate) enum Effect {
         /// Which.
         slot: SlotId,
     },
+    /// Ends a worker's process for its memory, unless it has something to do. One of a pool ends for good; one of a name has
+    /// another process with its next evaluation.
+    Evict {
+        /// Which.
+        slot: SlotId,
+    },
 }
 
 /// Why a caller gets no worker.
@@ -115,6 +125,13 @@ pub(crate) enum Refusal {
     TenantLimit {
         /// How many it may have.
         limit: usize,
+    },
+    /// One more would use more memory than all may.
+    Memory {
+        /// How much all may use.
+        budget: ByteSize,
+        /// What they use.
+        used: ByteSize,
     },
     /// The registry is shutting down.
     Draining,

@@ -3,6 +3,7 @@
 //! [`Evaluator`] trait.
 
 pub mod blocking;
+mod budget;
 mod caller;
 mod channel;
 mod checkout;
@@ -24,9 +25,11 @@ mod messages;
 mod observer;
 mod outcome;
 mod pool;
+mod recycling;
 mod registry;
 mod request;
 mod restart;
+mod retries;
 mod roster;
 mod spec;
 mod supervisor;
@@ -45,15 +48,19 @@ mod fake;
 #[cfg(test)]
 mod fault_tests;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod registry_tests;
+#[cfg(test)]
+mod sharing_tests;
 #[cfg(test)]
 mod supervisor_tests;
 
 pub use blocking::{BlockingChannel, BlockingSystem, BlockingWorker};
 pub use channel::{Channel, ChannelError};
 pub use checkout::{
-    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, ResetWorker, Settings, Snapshot, TakeLease,
-    TakeSnapshot,
+    Checkout, CheckoutError, DefinePool, Drain, Forget, List, Placement, Pressure, Reconfigure, ResetWorker, Settings,
+    Snapshot, TakeLease, TakeSnapshot,
 };
 pub use evaluation::{EvalResult, Evaluation};
 pub use evaluator::{

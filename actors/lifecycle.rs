@@ -16,7 +16,9 @@ use crate::{
     evaluator::Exit,
     limits::{Activity, CpuWatch, MemoryVerdict, MemoryWatch, all_within_reach},
     line::{Interrupt, Line, Sent, Submission},
+    recycling::{GrowthWatch, Term},
     restart::RestartLedger,
+    retries::Retries,
 };
 
 /// How many exit reports a worker remembers.
@@ -31,8 +33,8 @@ pub(crate) enum Event {
     Submit { submission: Submission, seen: u64 },
     /// A caller wants one evaluation to end; `None` means the running one.
     Interrupt(Option<EvalId>),
-    /// The process said hello.
-    Ready(Capabilities),
+    /// The process said hello. `dice` is even in 0..1; it decides the jitter of how long it is kept.
+    Ready { capabilities: Capabilities, dice: f64 },
     /// An evaluation waits within the runtime.
     Suspended(EvalId),
     /// The process answered.
@@ -45,6 +47,8 @@ pub(crate) enum Event {
     Stop { why: Asked, finish_by: Option<Instant> },
     /// The process is to be replaced by a fresh one.
     Recycle(Asked),
+    /// The memory of the process is wanted elsewhere: it is to end if it has nothing to do.
+    Evict,
     /// The runtime is to drop its state.
     Clean,
     /// The runtime dropped its state.
@@ -85,6 +89,10 @@ pub(crate) enum Effect {
     Refuse(EvalId, NotStarted),
     /// Tell the caller that its evaluation may have run.
     Lose(EvalId, Arc<ExitReport>),
+    /// The evaluation may have run, and is to be sent again.
+    Retry(EvalId, Arc<ExitReport>),
+    /// Tell the caller that its evaluation ended every process that it was tried in.
+    Quarantine { id: EvalId, tries: u32, report: Arc<ExitReport> },
     /// Tell the caller of a limit that is near.
     Warn(EvalId, Warning),
     /// Tell whoever watches.
@@ -152,6 +160,8 @@ pub(crate) struct Run {
     pub(crate) since: Instant,
     pub(crate) idle_since: Option<Instant>,
     pub(crate) served: u64,
+    pub(crate) term: Term,
+    pub(crate) growth: GrowthWatch,
     /// The runtime is dropping its state since then: nothing is sent until it is done.
     pub(crate) cleaning: Option<Instant>,
 }
@@ -225,11 +235,12 @@ impl Lifecycle {
             }
             Event::Start => self.start(now, effects),
             Event::Interrupt(id) => self.interrupt(id, now, effects),
-            Event::Ready(capabilities) => self.ready(capabilities, now, effects),
+            Event::Ready { capabilities, dice } => self.ready(capabilities, dice, now, effects),
             Event::Sampled { memory, cpu } => self.sampled(memory, cpu, now, effects),
             Event::Exited(exited) => self.exited(&exited, now, effects),
             Event::Stop { why, finish_by } => self.stop(why, finish_by, now, effects),
             Event::Recycle(why) => self.recycle(why, now, effects),
+            Event::Evict => self.evict(now, effects),
             Event::Clean => self.clean(now, effects),
             Event::Cleaned => self.cleaned(now, effects),
             Event::Reset => self.reset(now, effects),
@@ -256,6 +267,9 @@ impl Lifecycle {
         }
         // It may build on what those before it leave behind, even if it is its caller's first.
         submission.built_on = self.serving_epoch();
+        if self.profile.state == StatePolicy::Kept {
+            submission.retries = Retries::default();
+        }
         self.line.push(submission);
         match self.state {
             State::Running(_) => self.fill(now, effects),
@@ -292,7 +306,7 @@ impl Lifecycle {
         if run.cleaning.is_some() {
             return;
         }
-        let left = self.profile.limits.evaluations.map_or(u64::MAX, |limit| limit.saturating_sub(run.served));
+        let left = run.term.evaluations.map_or(u64::MAX, |limit| limit.saturating_sub(run.served));
         let window =
             (self.capabilities.ahead as usize).saturating_add(1).min(usize::try_from(left).unwrap_or(usize::MAX));
         let was_idle = self.line.sent().is_empty();
@@ -324,9 +338,9 @@ impl Lifecycle {
     fn idle(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let State::Running(run) = &mut self.state else { return };
         run.idle_since = Some(now);
-        let limits = &self.profile.limits;
-        let used_up = limits.evaluations.is_some_and(|limit| run.served >= limit);
-        let too_old = limits.lifetime.is_some_and(|limit| now.duration_since(run.since) >= limit);
+        let used_up = run.term.evaluations.is_some_and(|limit| run.served >= limit);
+        let too_old = run.term.lifetime.is_some_and(|limit| now.duration_since(run.since) >= limit);
+        let measure = run.growth.asks();
         if let Some((why, _)) = self.drain
             && self.line.is_empty()
         {
@@ -335,8 +349,11 @@ impl Lifecycle {
             self.begin_stop(Ending::of(Cause::Asked(Asked::Evaluations), Force::Ask), now, effects);
         } else if too_old {
             self.begin_stop(Ending::of(Cause::Asked(Asked::Lifetime), Force::Ask), now, effects);
-        } else if let Some(idle) = limits.idle {
-            self.wake_by(now + idle);
+        } else {
+            effects.extend(measure.then_some(Effect::Sample));
+            if let Some(idle) = self.profile.limits.idle {
+                self.wake_by(now + idle);
+            }
         }
     }
 
@@ -373,14 +390,16 @@ impl Lifecycle {
         effects.push(Effect::Launch { epoch: self.epoch });
     }
 
-    fn ready(&mut self, capabilities: Capabilities, now: Instant, effects: &mut Vec<Effect>) {
+    fn ready(&mut self, capabilities: Capabilities, dice: f64, now: Instant, effects: &mut Vec<Effect>) {
         let State::Starting { .. } = self.state else { return };
         self.capabilities = capabilities;
-        let run = Run { since: now, idle_since: Some(now), served: 0, cleaning: None };
+        let limits = &self.profile.limits;
+        let (term, growth) = (Term::new(limits, dice), GrowthWatch::new(limits));
+        let run = Run { since: now, idle_since: Some(now), served: 0, term, growth, cleaning: None };
         self.state = State::Running(run);
         effects.push(Effect::Note(Transition::Ready));
         effects.push(Effect::Sample);
-        if let Some(lifetime) = self.profile.limits.lifetime {
+        if let Some(lifetime) = term.lifetime {
             self.wake_by(now + lifetime);
         }
         self.fill(now, effects);
@@ -411,7 +430,8 @@ impl Lifecycle {
     }
 
     fn sampled(&mut self, memory: ByteSize, cpu: Duration, now: Instant, effects: &mut Vec<Effect>) {
-        let State::Running(_) = self.state else { return };
+        let State::Running(run) = &mut self.state else { return };
+        let outgrown = run.growth.on_sample(memory) && run.idle_since.is_some();
         self.used = memory;
         self.peak = self.peak.max(memory);
         match self.memory.on_sample(memory, now) {
@@ -422,6 +442,9 @@ impl Lifecycle {
                 let cause = Cause::MemoryLimit { limit, seen: memory, by: crate::Enforcer::Sampler };
                 return self.enforce(cause, now, effects);
             }
+        }
+        if outgrown {
+            return self.begin_stop(Ending::of(Cause::Asked(Asked::Growth), Force::Ask), now, effects);
         }
         let running = self.line.charged().map(|charged| charged.submission.id);
         if self.cpu.on_sample(running, cpu)
@@ -465,7 +488,7 @@ impl Lifecycle {
 
     fn clean(&mut self, now: Instant, effects: &mut Vec<Effect>) {
         let resets = self.capabilities.resets;
-        self.cancel_waiting(effects);
+        self.disown(now, effects);
         match &mut self.state {
             State::Running(run) if resets && self.line.is_empty() => {
                 run.cleaning = Some(now);

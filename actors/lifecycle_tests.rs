@@ -8,7 +8,7 @@ use std::{
 use proptest::prelude::*;
 
 use super::*;
-use crate::{ExitStatus, LastBegun, fake::profile};
+use crate::{EvalOptions, ExitStatus, LastBegun, fake::profile};
 
 /// What may happen. Evaluations are named by how many are alive before them.
 #[derive(Clone, Debug)]
@@ -21,6 +21,7 @@ enum Step {
     Exit { begun: usize, signal: bool },
     Stop { finish: bool },
     Recycle(bool),
+    Evict,
     Clean,
     Cleaned,
     Reset,
@@ -37,6 +38,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (0..5_usize, any::<bool>()).prop_map(|(begun, signal)| Step::Exit { begun, signal }),
         1 => any::<bool>().prop_map(|finish| Step::Stop { finish }),
         1 => any::<bool>().prop_map(Step::Recycle),
+        1 => Just(Step::Evict),
         1 => Just(Step::Clean),
         1 => Just(Step::Cleaned),
         1 => Just(Step::Reset),
@@ -59,6 +61,10 @@ struct World {
     submitted_in: BTreeMap<EvalId, u64>,
     next: u64,
     ended: BTreeSet<EvalId>,
+    /// What was submitted to be tried again.
+    options: BTreeMap<EvalId, EvalOptions>,
+    /// How often a process said that each had begun, and ended.
+    begun: BTreeMap<EvalId, u32>,
 }
 
 impl World {
@@ -74,6 +80,8 @@ impl World {
             submitted_in: BTreeMap::new(),
             next: 0,
             ended: BTreeSet::new(),
+            options: BTreeMap::new(),
+            begun: BTreeMap::new(),
         }
     }
 
@@ -100,6 +108,9 @@ impl World {
                 if self.lifecycle.profile.state == StatePolicy::Kept {
                     assert_eq!(self.submitted_in[&id], self.lifecycle.epoch, "runs against lost state");
                 }
+                let (begun, options) = (self.begun.get(&id).copied().unwrap_or(0), self.options[&id]);
+                let again = options.idempotent && begun <= options.retries;
+                assert!(begun == 0 || again, "sent again after it may have run: {begun} {options:?}");
                 self.process.as_mut().unwrap().push(id);
             }
             Effect::Deliver(id, _) => {
@@ -112,7 +123,8 @@ impl World {
                     self.seen[caller] = 0;
                 }
             }
-            Effect::Lose(id, _) => {
+            Effect::Retry(id, _) => assert!(self.alive.contains_key(&id) && self.options[&id].idempotent),
+            Effect::Lose(id, _) | Effect::Quarantine { id, .. } => {
                 let caller = self.end(id);
                 self.seen[caller] = 0;
             }
@@ -130,7 +142,7 @@ impl World {
     fn step(&mut self, step: &Step) {
         match *step {
             Step::Submit { caller, queue_time } => self.submit(caller, queue_time),
-            Step::Ready if self.process.is_some() => self.on(Event::Ready(capabilities())),
+            Step::Ready if self.process.is_some() => self.on(ready()),
             Step::Answer(at) => {
                 let Some(id) = self.process.as_mut().filter(|has| at < has.len()).map(|has| has.remove(at)) else {
                     return;
@@ -152,6 +164,12 @@ impl World {
                 self.on(Event::Stop { why: Asked::Stop, finish_by });
             }
             Step::Recycle(lease) => self.on(Event::Recycle(if lease { Asked::Lease } else { Asked::Restart })),
+            Step::Evict => {
+                let busy = !self.lifecycle.line.is_empty();
+                let phase = std::mem::discriminant(&self.lifecycle.state);
+                self.on(Event::Evict);
+                assert!(!busy || phase == std::mem::discriminant(&self.lifecycle.state), "it has something to do");
+            }
             Step::Clean => self.on(Event::Clean),
             Step::Cleaned if self.cleaning => {
                 self.cleaning = false;
@@ -173,7 +191,12 @@ impl World {
         let wall_time = Some(Duration::from_secs(2));
         self.alive.insert(id, caller);
         self.submitted_in.insert(id, self.lifecycle.serving_epoch());
-        let submission = Submission { id, wall_time, since: self.now, start_by, built_on: 0, deaths: 0 };
+        // Three of its four callers want it tried again, and every other of those may.
+        let options =
+            EvalOptions { retries: self.next as u32 % 4, idempotent: self.next & 4 > 0, ..EvalOptions::default() };
+        self.options.insert(id, options);
+        let retries = Retries::new(&options);
+        let submission = Submission { id, wall_time, since: self.now, start_by, built_on: 0, retries };
         self.on(Event::Submit { submission, seen: self.seen[caller] });
     }
 
@@ -186,6 +209,12 @@ impl World {
         };
         let status = if signal { ExitStatus::Signal(11) } else { ExitStatus::Code(0) };
         self.cleaning = false;
+        let until = match last_begun {
+            LastBegun::Unknown => has.len(),
+            LastBegun::Nothing => 0,
+            LastBegun::Was(id) => has.iter().position(|has| *has == id).map_or(0, |at| at + 1),
+        };
+        has[..until].iter().for_each(|id| *self.begun.entry(*id).or_default() += 1);
         let exit = Exit { status: Some(status), last_begun, ..Exit::default() };
         self.on(Event::Exited(Exited { exit, dice: 0.5, at: SystemTime::now() }));
     }
@@ -209,7 +238,7 @@ impl World {
             }
             match (&self.lifecycle.state, &self.process) {
                 (State::Stopping(_), Some(_)) => self.exit(0, false),
-                (State::Starting { .. }, Some(_)) => self.on(Event::Ready(capabilities())),
+                (State::Starting { .. }, Some(_)) => self.on(ready()),
                 (_, Some(_)) if self.cleaning => self.step(&Step::Cleaned),
                 (_, Some(has)) if !has.is_empty() => self.step(&Step::Answer(0)),
                 _ => self.step(&Step::Wait(100)),
@@ -217,6 +246,10 @@ impl World {
         }
         panic!("evaluations that never end: {:?} {:?}", self.alive, self.lifecycle);
     }
+}
+
+fn ready() -> Event {
+    Event::Ready { capabilities: capabilities(), dice: 0.5 }
 }
 
 fn capabilities() -> Capabilities {
@@ -252,7 +285,7 @@ proptest! {
 fn world() -> World {
     let mut world = World::new(profile());
     world.submit(0, false);
-    world.on(Event::Ready(capabilities()));
+    world.on(ready());
     world
 }
 
@@ -280,7 +313,7 @@ fn a_drain_survives_the_end_of_a_process_and_ends_in_a_stop() {
     for _ in 0..3 {
         world.submit(0, false);
     }
-    world.on(Event::Ready(capabilities()));
+    world.on(ready());
     world.on(Event::Stop { why: Asked::Stop, finish_by: Some(world.now + Duration::from_secs(100)) });
     world.run_out();
     assert_eq!(world.lifecycle.epoch, 3);
@@ -303,7 +336,7 @@ fn a_submission_for_the_next_process_is_not_refused_when_the_one_before_ends() {
     world.submit(1, false);
     world.exit(0, false);
     assert_eq!(world.alive.len(), 1);
-    world.on(Event::Ready(capabilities()));
+    world.on(ready());
     assert_eq!(world.process.as_ref().map(Vec::len), Some(1));
 }
 
@@ -314,4 +347,42 @@ fn no_more_is_sent_than_the_runtime_takes_ahead_of_the_running_one() {
         world.submit(0, false);
     }
     assert_eq!(world.process.as_ref().map(Vec::len), Some(3));
+}
+
+#[test]
+fn a_process_that_has_grown_is_replaced_when_it_is_seen_idle_and_not_before() {
+    let mut profile = profile();
+    profile.limits.growth = Some(ByteSize::mib(10));
+    let mut world = World::new(profile);
+    let sampled = |mib| Event::Sampled { memory: ByteSize::mib(mib), cpu: Duration::ZERO };
+    world.submit(0, false);
+    world.on(ready());
+    world.on(sampled(5));
+    world.on(sampled(50));
+    assert!(matches!(world.lifecycle.state, State::Running(_)), "it is busy");
+    let mut effects = Vec::new();
+    world.lifecycle.on(Event::Replied(EvalId(1)), world.now, &mut effects);
+    assert_eq!(effects, [Effect::Deliver(EvalId(1), None), Effect::Sample]);
+    world.on(sampled(15));
+    assert!(matches!(world.lifecycle.state, State::Running(_)), "it was garbage");
+    world.on(sampled(16));
+    assert!(matches!(&world.lifecycle.state, State::Stopping(stop) if stop.cause == Cause::Asked(Asked::Growth)));
+    world.exit(0, false);
+    assert!(matches!(world.lifecycle.state, State::Starting { .. }));
+}
+
+#[test]
+fn how_long_a_process_is_kept_is_decided_at_its_start() {
+    let mut profile = profile();
+    profile.state = StatePolicy::None;
+    profile.limits.evaluations = Some(10);
+    let mut world = World::new(profile);
+    for _ in 0..12 {
+        world.submit(0, false);
+    }
+    world.on(Event::Ready { capabilities: capabilities(), dice: 1.0 });
+    for _ in 0..9 {
+        world.step(&Step::Answer(0));
+    }
+    assert!(matches!(&world.lifecycle.state, State::Stopping(stop) if stop.cause == Cause::Asked(Asked::Evaluations)));
 }

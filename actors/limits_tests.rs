@@ -19,6 +19,7 @@ fn limits(soft: Option<u64>, hard: Option<u64>, cpu: Option<Duration>) -> Limits
         memory_soft: soft.map(ByteSize),
         memory: hard.map(ByteSize),
         idle: None,
+        growth: None,
         lifetime: None,
         evaluations: None,
         output: ByteSize::mib(1),

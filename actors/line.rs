@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{EvalId, Interrupter, LastBegun};
-
-/// From so many processes on that ended when it was its turn, an evaluation is not believed not to have begun.
-const MOST_DEATHS: u8 = 2;
+use crate::{
+    EvalId, Interrupter, LastBegun,
+    retries::{Fate, Had, Retries},
+};
 
 /// An evaluation that its supervisor has taken.
 #[derive(Clone, Debug)]
@@ -21,8 +21,8 @@ pub(crate) struct Submission {
     pub(crate) since: Instant,
     /// Until when it may wait.
     pub(crate) start_by: Option<Instant>,
-    /// How many processes ended while it was the one to run next, and said that it had not begun.
-    pub(crate) deaths: u8,
+    /// Whether it is sent again when its process ends.
+    pub(crate) retries: Retries,
     /// The epoch whose state it may build on. [`Lifecycle`](crate::lifecycle::Lifecycle) fills it in.
     pub(crate) built_on: u64,
 }
@@ -51,6 +51,14 @@ pub(crate) enum Phase {
 pub(crate) struct Interrupt {
     pub(crate) reason: Interrupter,
     pub(crate) at: Instant,
+}
+
+impl Submission {
+    /// It waits again although it began: for as long as it might wait before.
+    pub(crate) fn wait_again(self, now: Instant) -> Self {
+        let start_by = self.start_by.map(|by| now + by.saturating_duration_since(self.since));
+        Self { since: now, start_by, ..self }
+    }
 }
 
 impl Sent {
@@ -153,32 +161,40 @@ impl Line {
         std::mem::take(&mut self.waiting)
     }
 
-    /// The worker process is gone: tells those that may have begun from those that cannot have.
+    /// Whoever submitted what the worker process has does not want it any more. It is not sent to another one.
+    pub(crate) fn disown_sent(&mut self, now: Instant) {
+        for sent in &mut self.sent {
+            sent.interrupt.get_or_insert(Interrupt { reason: Interrupter::Caller, at: now });
+        }
+    }
+
+    /// The worker process is gone: tells those that may have begun from those that cannot have. `failed` says that it was not
+    /// ended on request.
     ///
     /// A runtime begins evaluations in the order in which they were sent, so whatever comes behind the last that it
     /// began never reached the code. Where that one was answered already, only those that wait within the runtime began.
-    pub(crate) fn process_gone(&mut self, last_begun: LastBegun) -> Gone {
+    pub(crate) fn process_gone(&mut self, last_begun: LastBegun, failed: bool) -> Vec<(Sent, Fate)> {
         let sent = std::mem::take(&mut self.sent);
         let begun_until = match last_begun {
             LastBegun::Unknown => sent.len(),
             LastBegun::Nothing => 0,
             LastBegun::Was(id) => sent.iter().position(|sent| sent.submission.id == id).map_or(0, |at| at + 1),
         };
-        let mut gone = Gone::default();
-        for (at, mut sent) in sent.into_iter().enumerate() {
-            let suspended = matches!(sent.phase, Phase::Suspended(_));
-            // The code can forge what its process says of itself, and would run again and again.
-            sent.submission.deaths += u8::from(matches!(sent.phase, Phase::Running(_)));
-            let begun = at < begun_until || suspended || sent.submission.deaths >= MOST_DEATHS;
-            let group = if begun { &mut gone.begun } else { &mut gone.untouched };
-            group.push(sent);
-        }
-        gone
+        let judge = |(at, mut sent): (usize, Sent)| {
+            let had = Had {
+                begun: at < begun_until || matches!(sent.phase, Phase::Suspended(_)),
+                running: matches!(sent.phase, Phase::Running(_)),
+                failed: failed && sent.interrupt.is_none(),
+            };
+            let fate = sent.submission.retries.on_end(had);
+            (sent, fate)
+        };
+        sent.into_iter().enumerate().map(judge).collect()
     }
 
     /// Puts evaluations back to the front, in their order.
-    pub(crate) fn put_back(&mut self, untouched: Vec<Submission>) {
-        for submission in untouched.into_iter().rev() {
+    pub(crate) fn put_back(&mut self, submissions: Vec<Submission>) {
+        for submission in submissions.into_iter().rev() {
             self.waiting.push_front(submission);
         }
     }
@@ -196,13 +212,4 @@ impl Line {
             }
         }
     }
-}
-
-/// What a process had when it ended.
-#[derive(Debug, Default)]
-pub(crate) struct Gone {
-    /// May have run.
-    pub(crate) begun: Vec<Sent>,
-    /// Never reached the code.
-    pub(crate) untouched: Vec<Sent>,
 }

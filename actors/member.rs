@@ -9,7 +9,7 @@ use std::{
 
 use actix::{Addr, Handler, Message, WeakRecipient, dev::OneshotSender};
 use actix_rt::ArbiterHandle;
-use oast_config::OnReturn;
+use oast_config::{OnReturn, State};
 use tracing::{info, warn};
 
 use crate::limits::within_reach;
@@ -17,8 +17,9 @@ use crate::{
     Asked, Placement, Reset, Start, Stop, Supervisor, Worker, WorkerSpec,
     intake::Intake,
     lease::{Effect, SlotId},
-    messages::EndLease,
+    messages::{EndLease, Evict},
     observer::{Observed, Observer, Sight},
+    pool::Idle,
     roster::Roster,
     supervisor::Parts,
 };
@@ -99,6 +100,35 @@ impl Roster {
         self.order(slot, Stop { why, finish: self.finish });
     }
 
+    /// Ends the process of a worker that has nothing to do, to have its memory.
+    pub(crate) fn evict(&self, slot: SlotId) {
+        if self.ledger.is_named(slot) {
+            self.order(slot, Evict);
+        } else {
+            self.order(slot, Stop { why: Asked::Budget, finish: None });
+        }
+    }
+
+    /// The machine is short of memory, or is not any more.
+    pub(crate) fn press(&mut self, is_high: bool) {
+        self.account(|ledger, effects| ledger.set_pressure(is_high, effects));
+        self.relieve();
+    }
+
+    /// Ends idle processes where all use too much.
+    pub(crate) fn relieve(&mut self) {
+        if !self.ledger.is_over_budget() {
+            return;
+        }
+        let idle = |(slot, member): (&SlotId, &Member)| {
+            let (intake, profile) = (member.worker.intake(), &member.worker.spec().profile);
+            let idle = Idle { slot: *slot, last_used: intake.last_used(), keeps_state: profile.state == State::Kept };
+            intake.is_idle().then_some(idle)
+        };
+        let idle: Vec<Idle> = self.members.iter().filter_map(idle).collect();
+        self.account(|ledger, effects| ledger.relieve(&idle, effects));
+    }
+
     /// A supervisor did something.
     pub(crate) fn observe(&mut self, observed: Observed) {
         let Observed { slot, incarnation, sight } = observed;
@@ -106,7 +136,14 @@ impl Roster {
             return;
         };
         match sight {
-            Sight::Starting => member.broken = false,
+            Sight::Starting => {
+                member.broken = false;
+                self.ledger.process_starts(slot);
+            }
+            Sight::Uses(memory) => {
+                self.account(|ledger, effects| ledger.uses(slot, memory, effects));
+                self.relieve();
+            }
             // What was ready before it saw the end of its last lease is not clean yet.
             Sight::Clean { leases } if leases != member.leases => {}
             Sight::Clean { .. } => {

@@ -21,6 +21,14 @@ pub struct EvalOptions {
     pub wall_time: Option<Duration>,
     /// How long it may wait before it starts; `None` takes the profile's limit.
     pub queue_time: Option<Duration>,
+    /// How often it is tried again when a process fails: one that does not start, or, where it is [idempotent](Self::idempotent),
+    /// one that ends while it may be running. What was interrupted, and what Oast ends on request, is not tried again; nor
+    /// is anything where state is kept, for the next process has none of it. What an earlier try printed stays.
+    ///
+    /// One that was running in every process that it was tried in is [quarantined](crate::EvalError::Quarantined).
+    pub retries: u32,
+    /// Whether it may run twice. Without this mark, what may have run is never run again.
+    pub idempotent: bool,
 }
 
 /// Evaluates something and answers with how it ended. For other actors; [`Worker::eval`](crate::Worker::eval) is the
@@ -133,6 +141,12 @@ pub(crate) enum Order {
     OpenChannel(OpenChannel),
     ChannelSays(ChannelSays),
 }
+
+/// Ends the process of a worker that has nothing to do, for its memory is wanted elsewhere. It gets another one with its
+/// next evaluation.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Evict;
 
 /// A lease ended; this many have, with it.
 #[derive(Debug, Message)]

@@ -84,6 +84,15 @@ pub enum EvalError {
     /// The worker process ended while it may have been running: it may have had effects.
     #[error("the evaluation was lost: {0}")]
     Lost(Arc<ExitReport>),
+    /// It ran, more than once, and every worker process that it ran in ended while it did: it may have had effects, several
+    /// times, and is not sent again. Only where [retries](crate::EvalOptions::retries) were asked for.
+    #[error("the evaluation ended its worker process in each of {tries} tries, and is not tried again: {report}")]
+    Quarantined {
+        /// How many processes ended.
+        tries: u32,
+        /// How the last one did.
+        report: Arc<ExitReport>,
+    },
 }
 
 /// Who interrupted an evaluation.

@@ -8,17 +8,22 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use oast_config::OnReturn;
 
-use crate::lease::{Capacity, Effect, LeaseRequest, PoolSettings, Refusal, SlotId, Ticket};
+use crate::{
+    budget::{Budget, Purpose},
+    lease::{Capacity, Effect, LeaseRequest, PoolSettings, Refusal, SlotId, Ticket},
+};
 
 #[derive(Debug)]
 struct Slot {
     /// `None` for a named worker.
     pool: Option<Arc<str>>,
+    /// Which of the pool's templates its worker was made of.
+    version: u64,
     state: SlotState,
 }
 
@@ -41,13 +46,27 @@ enum SlotState {
 #[derive(Debug)]
 struct Pool {
     settings: PoolSettings,
+    /// Which template its workers are made of. It goes up with each new one.
+    version: u64,
     /// Slots in any state.
     total: usize,
+    /// Slots told to stop that are not gone yet.
+    stopping: usize,
     /// Slots that will be spare.
     starting: usize,
     spare: BTreeSet<SlotId>,
     /// Callers that wait.
     waiting: usize,
+    /// Those who have leases of it or wait for one.
+    tenants: BTreeMap<Arc<str>, Account>,
+}
+
+/// What a tenant has of one pool, and wants.
+#[derive(Debug, Default)]
+struct Account {
+    leases: usize,
+    /// In order of arrival.
+    waiting: BTreeSet<Ticket>,
 }
 
 #[derive(Debug)]
@@ -70,6 +89,7 @@ pub(crate) struct Ledger {
     deadlines: BTreeSet<(Instant, Ticket)>,
     /// Slots told to stop that are not gone yet.
     stopping: usize,
+    budget: Budget,
     last_slot: u64,
     last_ticket: u64,
     draining: bool,
@@ -87,6 +107,7 @@ impl Ledger {
             waiting: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             stopping: 0,
+            budget: Budget::new(capacity.memory),
             last_slot: 0,
             last_ticket: 0,
             draining: false,
@@ -95,8 +116,26 @@ impl Ledger {
 
     /// Adds a pool, or changes the settings of one.
     pub(crate) fn set_pool(&mut self, name: Arc<str>, settings: PoolSettings, effects: &mut Vec<Effect>) {
-        let empty = Pool { settings, total: 0, starting: 0, spare: BTreeSet::new(), waiting: 0 };
-        self.pools.entry(name).or_insert(empty).settings = settings;
+        self.pools.entry(name).or_insert_with(|| Pool::new(settings)).settings = settings;
+        self.settle(effects);
+    }
+
+    /// The workers of a pool are made of another template from now on. Those that nobody has end, and leased ones do when
+    /// their leases end: nobody gets one of the old template any more.
+    pub(crate) fn renew_pool(&mut self, name: &Arc<str>, effects: &mut Vec<Effect>) {
+        if let Some(pool) = self.pools.get_mut(name) {
+            pool.version += 1;
+        }
+        for id in self.idle(|slot| slot.pool.as_ref() == Some(name)) {
+            self.stop(id, effects);
+        }
+        self.settle(effects);
+    }
+
+    /// Changes how much there may be. Workers beyond it end when nobody has them; callers who wait go on waiting.
+    pub(crate) fn set_capacity(&mut self, capacity: Capacity, effects: &mut Vec<Effect>) {
+        self.capacity = capacity;
+        self.budget.set_limit(capacity.memory);
         self.settle(effects);
     }
 
@@ -113,7 +152,7 @@ impl Ledger {
             effects.push(Effect::Refuse { ticket, reason: Refusal::UnknownPool });
             return ticket;
         };
-        pool.waiting += 1;
+        pool.enqueue(&request.tenant, ticket);
         let deadline = request.deadline;
         self.deadlines.insert((deadline, ticket));
         self.waiting.insert(ticket, Waiter { request, since: now });
@@ -123,7 +162,7 @@ impl Ledger {
             if self.waiting.len() > limit {
                 self.refuse(ticket, Refusal::Busy { limit }, effects);
             } else if deadline <= now {
-                self.refuse(ticket, Refusal::Deadline { waited: Duration::ZERO }, effects);
+                self.refuse_late(ticket, now, effects);
             }
         }
         self.refill(effects);
@@ -155,10 +194,14 @@ impl Ledger {
         if self.slots.len() >= workers {
             return Err(Refusal::WorkersLimit { limit: workers });
         }
+        if !self.has_memory(Purpose::Caller) {
+            return Err(self.no_memory());
+        }
         let state = SlotState::Named { name: Arc::clone(name), tenant: Arc::clone(tenant) };
-        let slot = self.add_slot(Slot { pool: None, state });
+        let slot = self.add_slot(Slot { pool: None, version: 0, state });
         self.names.insert(Arc::clone(name), slot);
         self.charge(tenant);
+        self.budget.expect(slot);
         Ok((slot, true))
     }
 
@@ -192,6 +235,7 @@ impl Ledger {
     /// A lease ended.
     pub(crate) fn returned(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
         let draining = self.draining;
+        let surplus = self.is_surplus(id);
         let Some(slot) = self.slots.get_mut(&id) else { return };
         let tenant = match &slot.state {
             SlotState::Leased { tenant } | SlotState::Lost { tenant } => Arc::clone(tenant),
@@ -203,10 +247,12 @@ impl Ledger {
         if matches!(slot.state, SlotState::Lost { .. }) {
             pool.total -= 1;
             self.slots.remove(&id);
-        } else if draining {
-            // It was told to stop when the draining began.
+        } else if draining || surplus {
             slot.state = SlotState::Stopping;
+            pool.stopping += 1;
             self.stopping += 1;
+            // Where everything drains, it was told to stop when that began.
+            effects.extend((!draining).then_some(Effect::Stop { slot: id }));
         } else if pool.settings.on_return == OnReturn::Keep {
             slot.state = SlotState::Spare;
             pool.spare.insert(id);
@@ -215,6 +261,7 @@ impl Ledger {
             pool.starting += 1;
             effects.push(Effect::Clean { slot: id, how: pool.settings.on_return });
         }
+        pool.ended(&tenant);
         self.credit(&tenant);
         self.settle(effects);
     }
@@ -222,6 +269,7 @@ impl Ledger {
     /// A worker ended for good: its supervisor is gone as well.
     pub(crate) fn slot_gone(&mut self, id: SlotId, effects: &mut Vec<Effect>) {
         let Some(mut slot) = self.slots.remove(&id) else { return };
+        self.budget.forget(id);
         let pool = slot.pool.as_ref().and_then(|name| self.pools.get_mut(name));
         match slot.state {
             SlotState::Leased { tenant } | SlotState::Lost { tenant } => {
@@ -238,6 +286,7 @@ impl Ledger {
                 self.stopping -= usize::from(stopping);
                 if let Some(pool) = pool {
                     pool.total -= 1;
+                    pool.stopping -= usize::from(stopping);
                     pool.spare.remove(&id);
                     pool.starting -= usize::from(matches!(slot.state, SlotState::Starting));
                 }
@@ -251,8 +300,7 @@ impl Ledger {
         while let Some(&(deadline, ticket)) = self.deadlines.first()
             && deadline <= now
         {
-            let since = self.waiting.get(&ticket).map_or(now, |waiter| waiter.since);
-            self.refuse(ticket, Refusal::Deadline { waited: now.saturating_duration_since(since) }, effects);
+            self.refuse_late(ticket, now, effects);
         }
         self.settle(effects);
     }
@@ -285,9 +333,13 @@ impl Ledger {
 #[path = "pool_settle.rs"]
 mod settle;
 
+#[path = "pool_memory.rs"]
+mod memory;
+
 #[path = "pool_view.rs"]
 mod view;
 
+pub(crate) use memory::Idle;
 pub use view::PoolStatus;
 
 #[cfg(test)]

@@ -31,6 +31,13 @@ enum Op {
     /// Somebody says something of a slot that makes no sense.
     Stray(u64),
     Tick(u64),
+    Redefine {
+        pool: usize,
+        min_spare: usize,
+        max: usize,
+        renew: bool,
+    },
+    Resize(usize),
     Drain,
 }
 
@@ -44,14 +51,18 @@ fn op() -> impl Strategy<Value = Op> {
         2 => any::<usize>().prop_map(Op::Gone),
         1 => (0..12_u64).prop_map(Op::Stray),
         2 => (0..8_u64).prop_map(Op::Tick),
+        1 => (0..2_usize, 0..3_usize, 0..5_usize, any::<bool>())
+            .prop_map(|(pool, min_spare, max, renew)| Op::Redefine { pool, min_spare, max, renew }),
+        1 => (0..7_usize).prop_map(Op::Resize),
     ]
 }
 
 fn settings() -> impl Strategy<Value = PoolSettings> {
     let on_return = prop::sample::select(vec![OnReturn::Recycle, OnReturn::Reset, OnReturn::Keep]);
-    (0..3_usize, 0..5_usize, on_return).prop_map(|(min_spare, max, on_return)| PoolSettings {
+    (0..3_usize, 0..5_usize, 0..4_usize, on_return).prop_map(|(min_spare, max, per_tenant, on_return)| PoolSettings {
         min_spare,
         max,
+        per_tenant,
         on_return,
     })
 }
@@ -61,6 +72,7 @@ fn capacity() -> impl Strategy<Value = Capacity> {
         workers,
         per_tenant,
         waiting,
+        memory: None,
     })
 }
 
@@ -81,6 +93,7 @@ proptest! {
             world.apply(Op::Returned(0));
         }
         prop_assert!(world.ledger.is_drained());
+        prop_assert!(world.ledger.pools.values().all(|pool| pool.tenants.is_empty()));
         prop_assert!(world.ledger.tenants.is_empty() && world.ledger.deadlines.is_empty() && world.ledger.names.is_empty());
     }
 }

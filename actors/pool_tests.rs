@@ -1,14 +1,19 @@
 //! What the ledger promises, one by one.
 
-use Effect::{Clean, Grant, Refuse, Start, Stop};
+use Effect::{Clean, Evict, Grant, Refuse, Start, Stop};
+
+use std::time::Duration;
 
 use super::*;
 
 #[path = "pool_model_tests.rs"]
 mod model;
 
+#[path = "pool_budget_tests.rs"]
+mod budget;
+
 const SECOND: Duration = Duration::from_secs(1);
-const ROOMY: Capacity = Capacity { workers: 100, per_tenant: 100, waiting: 100 };
+const ROOMY: Capacity = Capacity { workers: 100, per_tenant: 100, waiting: 100, memory: None };
 
 /// A ledger with one pool `js`, and the effects so far.
 struct Desk {
@@ -19,7 +24,7 @@ struct Desk {
 
 fn desk(capacity: Capacity, min_spare: usize, max: usize, on_return: OnReturn) -> Desk {
     let mut desk = Desk { ledger: Ledger::new(capacity), effects: Vec::new(), now: Instant::now() };
-    desk.ledger.set_pool("js".into(), PoolSettings { min_spare, max, on_return }, &mut desk.effects);
+    desk.ledger.set_pool("js".into(), PoolSettings { min_spare, max, per_tenant: max, on_return }, &mut desk.effects);
     desk
 }
 
@@ -82,6 +87,40 @@ fn callers_are_served_in_order_of_arrival() {
     desk.returned(1);
     desk.returned(1);
     assert_eq!(desk.effects(), [start(1), grant(1, 1), grant(2, 1), grant(3, 1)]);
+}
+
+#[test]
+fn the_tenant_with_the_fewest_leases_is_served_first() {
+    let mut desk = desk(ROOMY, 2, 2, OnReturn::Keep);
+    desk.ready(1);
+    desk.ready(2);
+    for tenant in ["a", "a", "a", "b", "c"] {
+        desk.ask(tenant);
+    }
+    desk.effects();
+    desk.returned(1);
+    desk.returned(1);
+    desk.returned(1);
+    // `a` has one lease, and then none of its callers comes before those of `b` and `c`; who have as many as each other.
+    assert_eq!(desk.effects(), [grant(4, 1), grant(5, 1), grant(3, 1)]);
+}
+
+#[test]
+fn a_tenant_has_no_more_of_a_pool_than_its_share() {
+    let mut desk = desk(ROOMY, 0, 4, OnReturn::Keep);
+    let settings = PoolSettings { min_spare: 0, max: 4, per_tenant: 1, on_return: OnReturn::Keep };
+    desk.ledger.set_pool("js".into(), settings, &mut desk.effects);
+    for tenant in ["a", "a", "b"] {
+        desk.ask(tenant);
+    }
+    assert_eq!(desk.effects(), [start(1), start(2)], "none for whom nobody may have");
+    desk.ready(1);
+    desk.ready(2);
+    assert_eq!(desk.effects(), [grant(1, 1), grant(3, 2)]);
+    desk.returned(2);
+    assert_eq!(desk.effects(), []);
+    desk.returned(1);
+    assert_eq!(desk.effects(), [grant(2, 1)]);
 }
 
 #[test]
@@ -191,7 +230,7 @@ fn what_one_pool_no_longer_needs_makes_room_for_another() {
     desk.returned(1);
     desk.returned(2);
     desk.effects();
-    let settings = PoolSettings { min_spare: 0, max: 2, on_return: OnReturn::Keep };
+    let settings = PoolSettings { min_spare: 0, max: 2, per_tenant: 2, on_return: OnReturn::Keep };
     desk.ledger.set_pool("julia".into(), settings, &mut desk.effects);
     desk.ask_pool("julia", "b");
     assert_eq!(desk.effects(), [Stop { slot: SlotId(2) }]);
@@ -199,6 +238,44 @@ fn what_one_pool_no_longer_needs_makes_room_for_another() {
     assert_eq!(desk.effects(), [], "one is enough");
     desk.gone(2);
     assert_eq!(desk.effects(), [Start { slot: SlotId(3), pool: "julia".into() }]);
+}
+
+#[test]
+fn a_renewed_pool_ends_idle_workers_at_once_and_leased_ones_when_they_are_returned() {
+    let mut desk = desk(ROOMY, 2, 3, OnReturn::Keep);
+    desk.ready(1);
+    desk.ready(2);
+    desk.ask("a");
+    desk.ask("a");
+    desk.returned(2);
+    assert_eq!(desk.effects(), [start(1), start(2), grant(1, 1), start(3), grant(2, 2)]);
+    desk.ledger.renew_pool(&"js".into(), &mut desk.effects);
+    assert_eq!(desk.effects(), [3, 2].map(|slot| Stop { slot: SlotId(slot) }), "there may be no more than three");
+    desk.ready(3);
+    desk.ask("b");
+    assert_eq!(desk.effects(), [], "one that was about to be ready is not handed out");
+    desk.gone(3);
+    desk.gone(2);
+    assert_eq!(desk.effects(), [start(4), start(5)]);
+    desk.ready(4);
+    desk.returned(1);
+    assert_eq!(desk.effects(), [grant(3, 4), Stop { slot: SlotId(1) }]);
+}
+
+#[test]
+fn a_lower_capacity_ends_what_nobody_has_and_no_lease() {
+    let mut desk = desk(ROOMY, 2, 4, OnReturn::Recycle);
+    desk.ask("a");
+    for slot in 1..=3 {
+        desk.ready(slot);
+    }
+    desk.effects();
+    desk.ledger.set_capacity(Capacity { workers: 1, ..ROOMY }, &mut desk.effects);
+    assert_eq!(desk.effects(), [3, 2].map(|slot| Stop { slot: SlotId(slot) }));
+    desk.ledger.set_capacity(Capacity { workers: 0, ..ROOMY }, &mut desk.effects);
+    assert_eq!(desk.effects(), []);
+    desk.returned(1);
+    assert_eq!(desk.effects(), [Stop { slot: SlotId(1) }], "it is not cleaned for nobody");
 }
 
 #[test]

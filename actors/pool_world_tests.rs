@@ -10,6 +10,8 @@ use crate::pool::tests::*;
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen {
     pool: Option<Arc<str>>,
+    /// Whether its pool has another template since.
+    outdated: bool,
     ready: bool,
     stopped: bool,
     gone: bool,
@@ -94,6 +96,11 @@ impl World {
                 self.now += Duration::from_secs(seconds);
                 self.ledger.tick(self.now, &mut effects);
             }
+            Op::Redefine { pool, min_spare, max, renew } => self.redefine(POOLS[pool].into(), (min_spare, max), renew),
+            Op::Resize(workers) => {
+                self.capacity.workers = workers;
+                self.ledger.set_capacity(self.capacity, &mut effects);
+            }
             Op::Drain => {
                 self.draining = true;
                 self.ledger.drain(&mut effects);
@@ -101,6 +108,20 @@ impl World {
         }
         self.take(effects);
         self.check();
+    }
+
+    fn redefine(&mut self, name: Arc<str>, (min_spare, max): (usize, usize), renew: bool) {
+        let mut effects = Vec::new();
+        if renew {
+            let theirs = self.slots.values_mut().filter(|slot| slot.pool.as_ref() == Some(&name));
+            theirs.for_each(|slot| slot.outdated = true);
+            self.ledger.renew_pool(&name, &mut effects);
+            self.take(std::mem::take(&mut effects));
+        }
+        let settings = PoolSettings { min_spare, max, ..self.pools[&name] };
+        self.pools.insert(name.clone(), settings);
+        self.ledger.set_pool(name, settings, &mut effects);
+        self.take(effects);
     }
 
     fn stray(&mut self, id: SlotId) {
@@ -136,7 +157,12 @@ impl World {
             Err(Refusal::Draining) => assert!(self.draining),
             Err(Refusal::WorkersLimit { .. }) => assert!(full),
             Err(Refusal::TenantLimit { .. }) => assert!(used >= self.capacity.per_tenant),
-            Err(reason @ (Refusal::Busy { .. } | Refusal::Deadline { .. } | Refusal::UnknownPool)) => {
+            Err(
+                reason @ (Refusal::Busy { .. }
+                | Refusal::Deadline { .. }
+                | Refusal::Memory { .. }
+                | Refusal::UnknownPool),
+            ) => {
                 panic!("{reason:?}")
             }
         }
@@ -175,6 +201,7 @@ impl World {
                     assert_ne!(how, OnReturn::Keep);
                 }
                 Stop { slot } => self.stopped(slot),
+                Evict { slot } => panic!("{slot:?} goes without a budget"),
             }
         }
     }
@@ -192,7 +219,10 @@ impl World {
     fn stopped(&mut self, id: SlotId) {
         let slot = &self.slots[&id];
         assert!(!slot.stopped && !slot.gone, "stopped twice, or after its end");
-        if !self.draining {
+        assert!(self.draining || slot.holder.is_none(), "whoever has a lease keeps it");
+        let excess = |pool: &Arc<str>| self.live(|slot| slot.pool.as_ref() == Some(pool)) > self.pools[pool].max;
+        let too_many = slot.pool.as_ref().is_some_and(excess) || self.live(|_| true) > self.capacity.workers;
+        if !self.draining && !slot.outdated && !too_many {
             let pool = slot.pool.clone().unwrap();
             assert!(self.spare(&pool) > self.pools[&pool].min_spare, "what a pool is to have to spare is left to it");
             assert!(self.slots.len() >= self.capacity.workers && !self.eligible().is_empty(), "for somebody who waits");
@@ -204,13 +234,14 @@ impl World {
         assert!(!self.draining);
         assert!(self.answered.insert(ticket), "answered twice");
         let place = self.waiting.iter().position(|waiting| waiting.0 == ticket).expect("it waits");
-        let first = self.waiting.iter().position(|(_, other)| {
-            other.pool == self.waiting[place].1.pool && self.used_by(&other.tenant) < self.capacity.per_tenant
-        });
-        assert_eq!(first, Some(place), "the first of its pool whose tenant may have one more");
+        let pool = &self.waiting[place].1.pool;
+        let rivals = self.waiting.iter().filter(|(_, other)| other.pool == *pool && self.may_have(other));
+        let first = rivals.min_by_key(|(ticket, other)| (self.has_of(pool, &other.tenant), *ticket));
+        assert_eq!(first, Some(&self.waiting[place]), "the one of its pool whose tenant has the fewest");
         let (_, request) = self.waiting.remove(place);
         let slot = &self.slots[&id];
         assert!(slot.ready && !slot.gone && !slot.stopped && slot.holder.is_none(), "free: {slot:?}");
+        assert!(!slot.outdated, "nobody gets one of an old template");
         assert_eq!(slot.pool.as_ref(), Some(&request.pool));
         self.change(id, |slot| slot.holder = Some(request.tenant));
     }
@@ -222,7 +253,10 @@ impl World {
             Refusal::Deadline { .. } => assert!(self.waiting[place].1.deadline <= self.now),
             Refusal::Busy { limit } => assert!(self.waiting.len() > limit && limit == self.capacity.waiting),
             Refusal::Draining => assert!(self.draining),
-            Refusal::WorkersLimit { .. } | Refusal::TenantLimit { .. } | Refusal::UnknownPool => panic!("{reason:?}"),
+            Refusal::WorkersLimit { .. }
+            | Refusal::TenantLimit { .. }
+            | Refusal::Memory { .. }
+            | Refusal::UnknownPool => panic!("{reason:?}"),
         }
         self.waiting.remove(place);
     }
@@ -231,11 +265,17 @@ impl World {
     fn check(&self) {
         assert!(self.waiting.len() <= self.capacity.waiting);
         assert!(TENANTS.into_iter().all(|tenant| self.used_by(tenant) <= self.capacity.per_tenant));
+        for (pool, settings) in &self.pools {
+            assert!(TENANTS.into_iter().all(|tenant| self.has_of(pool, tenant) <= settings.per_tenant));
+        }
         assert_eq!(self.ledger.next_deadline(), self.waiting.iter().map(|(_, request)| request.deadline).min());
         assert!(self.waiting.iter().all(|(_, request)| request.deadline > self.now));
         assert_eq!(self.ledger.slots.len(), self.slots.len());
         assert_eq!(self.ledger.waiting.len(), self.waiting.len());
         assert!(self.ledger.tenants.len() <= self.slots.len());
+        let idle = |slot: &Seen| slot.pool.is_some() && slot.holder.is_none() && !slot.stopped;
+        assert!(self.live(|_| true) <= self.capacity.workers || self.count(idle) == 0, "more than there may be");
+        assert!(!self.slots.values().any(|slot| idle(slot) && slot.outdated), "one of an old template");
         if self.draining {
             assert!(self.waiting.is_empty());
             assert!(self.slots.values().all(|slot| slot.stopped || slot.gone));
@@ -247,8 +287,7 @@ impl World {
     /// Nobody waits beside a free worker, and nothing is missing for which there is room or could be made.
     fn check_pool(&self, name: &Arc<str>, settings: &PoolSettings) {
         let spare = self.spare(name);
-        let may_have = |request: &LeaseRequest| self.used_by(&request.tenant) < self.capacity.per_tenant;
-        let allowed = self.waiting.iter().find(|(_, request)| request.pool == *name && may_have(request));
+        let allowed = self.waiting.iter().find(|(_, request)| request.pool == *name && self.may_have(request));
         assert!(spare == 0 || allowed.is_none(), "{allowed:?} waits though {spare} are free");
         if self.count(|slot| slot.pool.as_ref() == Some(name)) >= settings.max {
             return;
@@ -262,18 +301,39 @@ impl World {
         }
     }
 
-    /// The pools of those who could each have a worker if there were enough, in order of arrival.
+    /// The pools of those who could each have a worker if there were enough: one after another the one whose tenant would
+    /// have the fewest of its pool.
     fn eligible(&self) -> Vec<Arc<str>> {
-        let mut ahead: Vec<&str> = Vec::new();
-        let mut pools = Vec::new();
-        for (_, LeaseRequest { pool, tenant, .. }) in &self.waiting {
-            let theirs = ahead.iter().filter(|&&other| *other == **tenant).count();
-            if self.used_by(tenant) + theirs < self.capacity.per_tenant {
-                ahead.push(tenant);
-                pools.push(Arc::clone(pool));
+        let mut waiting: Vec<&(Ticket, LeaseRequest)> = self.waiting.iter().collect();
+        let mut served: Vec<&LeaseRequest> = Vec::new();
+        let mut eligible = Vec::new();
+        while !waiting.is_empty() {
+            let has = |request: &LeaseRequest| {
+                let ahead =
+                    served.iter().filter(|other| (&other.pool, &other.tenant) == (&request.pool, &request.tenant));
+                self.has_of(&request.pool, &request.tenant) + ahead.count()
+            };
+            let next = (0..waiting.len()).min_by_key(|&at| (has(&waiting[at].1), waiting[at].0)).unwrap();
+            let request = &waiting[next].1;
+            let within = eligible.iter().filter(|other: &&&LeaseRequest| other.tenant == request.tenant).count();
+            let share = self.pools[&request.pool].per_tenant;
+            if has(request) < share && self.used_by(&request.tenant) + within < self.capacity.per_tenant {
+                eligible.push(request);
             }
+            served.push(request);
+            waiting.remove(next);
         }
-        pools
+        eligible.into_iter().map(|request| Arc::clone(&request.pool)).collect()
+    }
+
+    /// Whether a caller's tenant may have one more, in total and of the pool.
+    fn may_have(&self, request: &LeaseRequest) -> bool {
+        let LeaseRequest { pool, tenant, .. } = request;
+        self.used_by(tenant) < self.capacity.per_tenant && self.has_of(pool, tenant) < self.pools[pool].per_tenant
+    }
+
+    fn has_of(&self, pool: &Arc<str>, tenant: &str) -> usize {
+        self.count(|slot| slot.pool.as_ref() == Some(pool) && slot.holder.as_deref() == Some(tenant))
     }
 
     /// How many callers a pool is to have a worker for.
@@ -292,6 +352,11 @@ impl World {
 
     fn count(&self, which: impl Fn(&Seen) -> bool) -> usize {
         self.slots.values().filter(|slot| which(slot)).count()
+    }
+
+    /// How many there are that are not about to be gone.
+    fn live(&self, which: impl Fn(&Seen) -> bool) -> usize {
+        self.count(|slot| !slot.stopped && which(slot))
     }
 
     fn used_by(&self, tenant: &str) -> usize {

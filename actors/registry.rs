@@ -12,8 +12,8 @@ use actix::{
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    Checkout, CheckoutError, Counters, DefinePool, Drain, Forget, Journal, Lease, List, ResetWorker, Settings,
-    Snapshot, TakeLease, TakeSnapshot, Worker, WorkerStatus,
+    Checkout, CheckoutError, Counters, DefinePool, Drain, Forget, Journal, Lease, List, Pressure, Reconfigure,
+    ResetWorker, Settings, Snapshot, TakeLease, TakeSnapshot, Worker, WorkerStatus,
     checkout::{Halt, ReturnLease},
     messages::GetStatus,
     observer::Observed,
@@ -112,6 +112,22 @@ impl Handler<DefinePool> for Registry {
 
     fn handle(&mut self, define: DefinePool, _: &mut Context<Self>) -> Self::Result {
         self.with(|roster| roster.define_pool(define)).ok_or(CheckoutError::Failed)
+    }
+}
+
+impl Handler<Reconfigure> for Registry {
+    type Result = Result<(), CheckoutError>;
+
+    fn handle(&mut self, Reconfigure(settings): Reconfigure, _: &mut Context<Self>) -> Self::Result {
+        self.with(|roster| roster.reconfigure(settings)).ok_or(CheckoutError::Failed)
+    }
+}
+
+impl Handler<Pressure> for Registry {
+    type Result = ();
+
+    fn handle(&mut self, Pressure(is_high): Pressure, _: &mut Context<Self>) {
+        self.with(|roster| roster.press(is_high));
     }
 }
 

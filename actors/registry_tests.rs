@@ -15,7 +15,7 @@ use crate::{
     Capacity, CheckoutError, DefinePool, Drain, EvalError, EvalOptions, EvalResult, Evaluate, EvaluatorFactory, Job,
     Lease, NotStarted, Phase, Request, Settings, System, Transition, Value, Worker, WorkerSpec,
     blocking::wait,
-    fake::{Fake, profile, spec},
+    fake::{Fake, fake_spec, profile, spec},
 };
 
 pub(crate) const SOON: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ pub(crate) fn word(result: EvalResult) -> String {
 }
 
 pub(crate) fn pool(name: &str, min_spare: usize, max: usize, profile: Profile) -> DefinePool {
-    DefinePool { name: name.into(), template: spec("template", profile), min_spare, max }
+    DefinePool { name: name.into(), template: spec("template", profile), min_spare, max, per_tenant: max }
 }
 
 pub(crate) async fn lease(system: &System, pool: &str) -> Result<Lease, CheckoutError> {
@@ -64,7 +64,7 @@ pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) {
 }
 
 /// Sends a request for a lease, and waits until so many wait.
-async fn waiting<F: Future + Unpin>(system: &System, request: &mut F, count: usize) {
+pub(crate) async fn waiting<F: Future + Unpin>(system: &System, request: &mut F, count: usize) {
     poll_once(request);
     while system.snapshot().await.unwrap().pools[0].waiting < count {
         tokio::task::yield_now().await;
@@ -155,14 +155,20 @@ fn a_handle_that_outlives_its_lease_moves_nothing() {
 fn what_a_lease_left_in_the_queue_does_not_run_in_the_next() {
     run(async {
         let system = start(Capacity::default());
-        let stateless = Profile { state: State::None, ..profile() };
-        system.define_pool(pool("js", 1, 1, stateless)).await.unwrap();
+        // One is sent ahead, and one waits before that.
+        let template = fake_spec("template", Profile { state: State::None, ..profile() }, 1, true);
+        system.define_pool(DefinePool { template, ..pool("js", 1, 1, profile()) }).await.unwrap();
         let first = lease(&system, "js").await.unwrap();
-        let (hanging, waiting) = (first.eval("hang"), first.eval("remember it"));
+        let again = EvalOptions { retries: 5, idempotent: true, ..EvalOptions::default() };
+        let [hanging, ahead, waiting] = ["hang", "remember it", "remember it"]
+            .map(|code| first.submit(Request { job: Job::Code(code.into()), fetch: true }, again));
+        begun(&first).await;
         drop(first);
         let second = lease(&system, "js").await.unwrap();
         assert!(matches!(hanging.await, Err(EvalError::Lost(_))));
-        assert_eq!(waiting.await, Err(NotStarted::Cancelled.into()));
+        for evaluation in [ahead, waiting] {
+            assert_eq!(evaluation.await, Err(NotStarted::Cancelled.into()));
+        }
         assert_eq!(recall(&second).await, "");
     });
 }
@@ -214,7 +220,7 @@ fn a_caller_that_stops_waiting_costs_nobody_a_worker() {
 #[test]
 fn there_are_no_more_workers_than_there_may_be() {
     run(async {
-        let system = start(Capacity { workers: 3, per_tenant: 2, waiting: 1 });
+        let system = start(Capacity { workers: 3, per_tenant: 2, waiting: 1, memory: None });
         let tenants = |name: &str, tenant: &str| WorkerSpec { tenant: Some(tenant.into()), ..spec(name, profile()) };
         for name in ["a1", "a2"] {
             system.worker(tenants(name, "a")).await.unwrap();

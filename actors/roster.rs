@@ -16,7 +16,7 @@ use std::{
 
 use actix::{WeakAddr, dev::OneshotSender};
 use actix_rt::{ArbiterHandle, task::JoinHandle};
-use tracing::error;
+use tracing::{error, info};
 
 use crate::limits::within_reach;
 use crate::{
@@ -148,10 +148,23 @@ impl Roster {
     }
 
     pub(crate) fn define_pool(&mut self, define: DefinePool) {
-        let DefinePool { name, template, min_spare, max } = define;
-        let settings = PoolSettings { min_spare, max, on_return: template.profile.on_return };
-        self.templates.insert(name.clone(), template);
+        let DefinePool { name, template, min_spare, max, per_tenant } = define;
+        let settings = PoolSettings { min_spare, max, per_tenant, on_return: template.profile.on_return };
+        let before = self.templates.insert(name.clone(), template);
+        let is_new = before.is_some_and(|before| !before.makes_the_same_as(&self.templates[&name]));
+        if is_new {
+            info!(pool = %name, "workers are replaced by those of another template");
+            // First, so that the new settings hand out none of the old ones.
+            self.account(|ledger, effects| ledger.renew_pool(&name, effects));
+        }
         self.account(|ledger, effects| ledger.set_pool(name, settings, effects));
+    }
+
+    /// Changes what may be changed at run time: all but the number of events.
+    pub(crate) fn reconfigure(&mut self, settings: Settings) {
+        self.settings = Settings { events: self.settings.events, ..settings };
+        self.account(|ledger, effects| ledger.set_capacity(settings.capacity, effects));
+        self.relieve();
     }
 
     pub(crate) fn take_lease(&mut self, take: TakeLease, sender: LeaseSender) {
@@ -227,6 +240,7 @@ impl Roster {
             }
             Effect::Clean { slot, how } => self.clean(slot, how),
             Effect::Stop { slot } => self.stop(slot),
+            Effect::Evict { slot } => self.evict(slot),
         }
     }
 

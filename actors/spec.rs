@@ -19,18 +19,45 @@ pub struct WorkerSpec {
     pub evaluator: EvaluatorFactory,
 }
 
+impl WorkerSpec {
+    /// Whether its workers are the same as those of another but for their names.
+    pub(crate) fn makes_the_same_as(&self, other: &Self) -> bool {
+        self.tenant == other.tenant
+            && self.profile == other.profile
+            && self.evaluator.makes_the_same_as(&other.evaluator)
+    }
+}
+
 /// Makes an evaluator, on the thread where it will live.
 #[derive(Clone)]
-pub struct EvaluatorFactory(Arc<dyn Fn() -> Box<dyn Evaluator> + Send + Sync>);
+pub struct EvaluatorFactory {
+    make: Arc<dyn Fn() -> Box<dyn Evaluator> + Send + Sync>,
+    identity: Option<Arc<str>>,
+}
 
 impl EvaluatorFactory {
     /// A factory from a function.
     pub fn new<E: Evaluator>(make: impl Fn() -> E + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move || Box::new(make())))
+        Self { make: Arc::new(move || Box::new(make())), identity: None }
+    }
+
+    /// Says in a text what it makes: factories with the same text make the same evaluators. Without it, a factory is the same
+    /// as its clones only.
+    #[must_use]
+    pub fn with_identity(self, identity: impl Into<Arc<str>>) -> Self {
+        Self { identity: Some(identity.into()), ..self }
     }
 
     pub(crate) fn make(&self) -> Box<dyn Evaluator> {
-        (self.0)()
+        (self.make)()
+    }
+
+    fn makes_the_same_as(&self, other: &Self) -> bool {
+        match (&self.identity, &other.identity) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            (Some(_), None) | (None, Some(_)) => false,
+            (None, None) => Arc::ptr_eq(&self.make, &other.make),
+        }
     }
 }
 

@@ -13,8 +13,8 @@ use crate::{
     intake::Intake,
     lifecycle::Event,
     messages::{
-        AwaitEnd, ByLessee, ChannelSays, Clean, EndLease, GetStatus, Interrupt, OnceEnded, OpenChannel, Order, Recycle,
-        Reset, Start, Stop, Submit,
+        AwaitEnd, ByLessee, ChannelSays, Clean, EndLease, Evict, GetStatus, Interrupt, OnceEnded, OpenChannel, Order,
+        Recycle, Reset, Start, Stop, Submit,
     },
     observer::Observer,
 };
@@ -163,6 +163,14 @@ impl Handler<ByLessee> for Supervisor {
             }
             Order::ChannelSays(ChannelSays { name, message }) => self.act(|core| core.channel_say(&name, message)),
         }
+    }
+}
+
+impl Handler<Evict> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: Evict, _: &mut Context<Self>) {
+        self.act(Core::evict);
     }
 }
 

@@ -1,13 +1,16 @@
 //! What a supervisor promises, with an evaluator that runs nothing.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicU32},
+    time::Duration,
+};
 
-use oast_config::{Limits, Profile, Restart, State};
+use oast_config::{ByteSize, Limits, Profile, Restart, State};
 
 use crate::{
-    Capacity, Cause, EvalError, EvalOptions, Evaluation, Interrupter, Job, NotStarted, Request, System, Transition,
-    Worker, WorkerSpec,
-    fake::{fake_spec, profile, spec},
+    Asked, Capacity, Cause, EvalError, EvalOptions, Evaluation, EvaluatorFactory, Interrupter, Job, NotStarted,
+    Request, System, Transition, Worker, WorkerSpec,
+    fake::{Fake, fake_spec, profile, spec},
     registry_tests::{SOON, begun, recall, run, start, word},
 };
 
@@ -189,6 +192,97 @@ fn a_limit_is_enforced_once() {
         while !matches!(events.next().await.unwrap().transition, Some(Transition::LimitHit(_))) {}
         assert_eq!(word(worker.eval("1").await), "1");
         assert_eq!(system.counters().limits_hit.get(), 1);
+    });
+}
+
+/// A worker that may fail often, and options to try what it is given again.
+async fn tried_again(idempotent: bool) -> (System, Worker, EvalOptions) {
+    let restart = Restart { intensity: 100, ..profile().restart };
+    let (system, worker) = one(fake_spec("w", Profile { restart, ..stateless() }, 3, true)).await;
+    (system, worker, EvalOptions { retries: 2, idempotent, ..EvalOptions::default() })
+}
+
+fn code(source: &str) -> Request {
+    Request { job: Job::Code(source.into()), fetch: true }
+}
+
+#[test]
+fn what_ends_every_process_is_quarantined_and_the_others_go_on() {
+    run(async {
+        let (system, worker, options) = tried_again(true).await;
+        let poison = worker.submit(code("crash"), options);
+        let behind: Vec<_> = (0..5).map(|_| worker.eval("1")).collect();
+        let error = poison.await.unwrap_err();
+        assert!(matches!(&error, EvalError::Quarantined { tries: 3, report } if report.epoch == 3), "{error}");
+        for evaluation in behind {
+            assert_eq!(evaluation.await.unwrap().epoch, 4);
+        }
+        assert_eq!((system.counters().retried.get(), system.counters().quarantined.get()), (2, 1));
+    });
+}
+
+#[test]
+fn what_may_run_twice_is_tried_again_and_other_code_is_not() {
+    run(async {
+        let (_system, worker, options) = tried_again(true).await;
+        let flaky = |number: u64| code(&format!("crash-before {number}"));
+        assert_eq!(worker.submit(flaky(3), options).await.unwrap().epoch, 3);
+        let unmarked = EvalOptions { idempotent: false, ..options };
+        assert!(matches!(worker.submit(flaky(5), unmarked).await, Err(EvalError::Lost(_))));
+    });
+}
+
+#[test]
+fn what_ran_and_was_to_be_tried_again_is_never_said_not_to_have_started() {
+    run(async {
+        let restart = Restart { policy: oast_config::RestartPolicy::Temporary, ..profile().restart };
+        let (_system, worker) = one(spec("w", Profile { restart, ..stateless() })).await;
+        let options = EvalOptions { retries: 2, idempotent: true, ..EvalOptions::default() };
+        assert!(matches!(worker.submit(code("crash"), options).await, Err(EvalError::Lost(_))));
+    });
+}
+
+#[test]
+fn where_state_is_kept_nothing_is_tried_again() {
+    run(async {
+        let (_system, worker) = one(spec("w", profile())).await;
+        let options = EvalOptions { retries: 2, idempotent: true, ..EvalOptions::default() };
+        assert!(matches!(worker.submit(code("crash"), options).await, Err(EvalError::Lost(_))));
+        assert_eq!(recall(&worker).await, "");
+    });
+}
+
+#[test]
+fn a_start_that_fails_is_tried_again() {
+    run(async {
+        let failed = Arc::new(AtomicU32::new(0));
+        let evaluator = EvaluatorFactory::new(move || Fake::that_starts_after(2, failed.clone()));
+        let (_system, worker) = one(WorkerSpec { evaluator, ..spec("w", stateless()) }).await;
+        let options = EvalOptions { retries: 2, ..EvalOptions::default() };
+        assert_eq!(word(worker.submit(code("1"), options).await), "1");
+        let evaluator = EvaluatorFactory::new(Fake::that_never_starts);
+        let (system, worker) = one(WorkerSpec { evaluator, ..spec("w", stateless()) }).await;
+        let refused = not_started(worker.submit(code("1"), options)).await;
+        assert!(system.counters().exits.get() >= 3, "it was tried three times");
+        assert!(matches!(refused, NotStarted::StartFailed(_)), "{refused}");
+    });
+}
+
+#[test]
+fn a_worker_that_grew_gets_a_fresh_process_and_loses_nothing() {
+    run(async {
+        let limits = Limits { growth: Some(ByteSize::mib(10)), ..profile().limits };
+        let (system, worker) = one(spec("w", Profile { limits, ..stateless() })).await;
+        let mut events = system.events();
+        word(worker.eval("use 5").await);
+        word(worker.eval("use 50").await);
+        let report = loop {
+            if let Some(Transition::Exited(report)) = events.next().await.unwrap().transition {
+                break report;
+            }
+        };
+        assert_eq!(report.cause, Cause::Asked(Asked::Growth));
+        assert_eq!(worker.eval("1").await.unwrap().epoch, 2);
     });
 }
 

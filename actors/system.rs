@@ -11,8 +11,8 @@ use actix::Addr;
 use tokio::sync::oneshot;
 
 use crate::{
-    BlockingSystem, Checkout, CheckoutError, Counters, DefinePool, Drain, Forget, Journal, Lease, List, Registry,
-    ResetWorker, Settings, Snapshot, Subscription, TakeLease, TakeSnapshot, Worker, WorkerSpec, WorkerStatus,
+    BlockingSystem, Checkout, CheckoutError, Counters, DefinePool, Drain, Forget, Journal, Lease, List, Reconfigure,
+    Registry, ResetWorker, Settings, Snapshot, Subscription, TakeLease, TakeSnapshot, Worker, WorkerSpec, WorkerStatus,
     checkout::Halt,
 };
 
@@ -33,7 +33,8 @@ struct Shared {
     registry: Addr<Registry>,
     journal: Journal,
     counters: Arc<Counters>,
-    settings: Settings,
+    /// How long what was submitted may take at the end.
+    drain: Mutex<Duration>,
     /// Closes when the thread has ended.
     ended: Mutex<mpsc::Receiver<()>>,
     /// The same, for whoever must not block.
@@ -65,7 +66,8 @@ impl System {
         })?;
         let registry = start.recv().map_err(io::Error::other)?;
         let (ended, ended_later) = (Mutex::new(ended), Mutex::new(Some(ended_later)));
-        Ok(Self { shared: Arc::new(Shared { registry, journal, counters, settings, ended, ended_later }) })
+        let drain = Mutex::new(settings.drain);
+        Ok(Self { shared: Arc::new(Shared { registry, journal, counters, drain, ended, ended_later }) })
     }
 
     /// The worker of a name. Everybody who asks gets the same one; the first makes it. Asked on an actix arbiter, a new
@@ -85,8 +87,18 @@ impl System {
         self.shared.registry.send(pool).await?
     }
 
-    /// A worker of a pool for the caller alone. Callers are served in the order in which they ask; `wait` is how long
-    /// this one waits, and `None` takes the setting.
+    /// Changes the settings at run time; see [`Reconfigure`].
+    ///
+    /// # Errors
+    /// The registry is gone.
+    pub async fn reconfigure(&self, settings: Settings) -> Result<(), CheckoutError> {
+        *self.shared.drain.lock().unwrap_or_else(PoisonError::into_inner) = settings.drain;
+        self.shared.registry.send(Reconfigure(settings)).await?
+    }
+
+    /// A worker of a pool for the caller alone. The tenant with the fewest leases of the pool is served first, and
+    /// callers of tenants with as many in the order in which they ask; `wait` is how long this one waits, and `None` takes
+    /// the setting.
     ///
     /// # Errors
     /// None is free in time, or the caller may not have one.
@@ -155,7 +167,7 @@ impl System {
     /// Ends everything, for all handles: nobody gets a worker any more, what was submitted may finish within
     /// [`Settings::drain`], and all workers are stopped. Answers when they are gone, and the thread with them.
     pub async fn shutdown(self) {
-        let finish = self.shared.settings.drain;
+        let finish = *self.shared.drain.lock().unwrap_or_else(PoisonError::into_inner);
         // Where the registry is gone already, so are the workers.
         let _ = self.shared.registry.send(Drain { finish }).await;
         self.shared.halt();

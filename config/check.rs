@@ -64,6 +64,10 @@ fn registry(config: &Config, finder: &mut Finder<'_>) {
     finder.at_least_one(registry.workers == 0, "registry.workers", "allow one at least");
     finder.at_least_one(registry.workers_per_tenant == 0, "registry.workers_per_tenant", "allow one at least");
     finder.at_least_one(registry.pool_max == 0, "registry.pool_max", "allow one at least");
+    let unlimited = "for no limit, write `\"unlimited\"`";
+    finder.at_least_one(registry.memory.is_some_and(|memory| memory.get() == 0), "registry.memory", unlimited);
+    finder.at_least_one(registry.pressure == Some(0), "registry.pressure", unlimited);
+    finder.at_least_one(registry.pool_per_tenant == Some(0), "registry.pool_per_tenant", unlimited);
     finder.at_least_one(registry.events == 0, "registry.events", "keep one at least");
     finder.refuse(
         registry.pool_min > registry.pool_max,
@@ -95,6 +99,7 @@ fn limits(limits: &Limits, finder: &mut Finder<'_>) {
     finder.at_least_one(limits.wall_time.is_some_and(|time| time.is_zero()), "limits.wall_time", unlimited);
     finder.at_least_one(limits.cpu_time.is_some_and(|time| time.is_zero()), "limits.cpu_time", unlimited);
     finder.at_least_one(limits.memory.is_some_and(|memory| memory.get() == 0), "limits.memory", unlimited);
+    finder.at_least_one(limits.growth.is_some_and(|growth| growth.get() == 0), "limits.growth", unlimited);
     finder.at_least_one(limits.evaluations == Some(0), "limits.evaluations", unlimited);
     finder.at_least_one(
         limits.queue == 0,

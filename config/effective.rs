@@ -60,8 +60,8 @@ impl Effective {
     /// ```
     /// let effective = oast_config::Layers::new().set("registry.workers", "8").load()?;
     /// let text = effective.render();
-    /// assert!(text.contains("workers = 8               # from --set\n"));
-    /// assert!(text.contains("workers_per_tenant = 16   # from default\n"));
+    /// assert!(text.contains("workers = 8                     # from --set\n"));
+    /// assert!(text.contains("workers_per_tenant = 16         # from default\n"));
     /// # Ok::<(), oast_config::LoadError>(())
     /// ```
     pub fn render(&self) -> String {

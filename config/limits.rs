@@ -33,10 +33,13 @@ pub struct Limits {
     /// How long a worker may be without an evaluation before its process is stopped.
     #[serde(with = "Limit::<Duration>")]
     pub idle: Option<Duration>,
-    /// How long a worker process may live before it is replaced, once it is idle.
+    /// How much an idle worker process may have grown since it was ready before it is replaced.
+    #[serde(with = "ShareOfMemory")]
+    pub growth: Option<ByteSize>,
+    /// How long a worker process may live before it is replaced, once it is idle. Each is given up to 10 % less.
     #[serde(with = "Limit::<Duration>")]
     pub lifetime: Option<Duration>,
-    /// How many evaluations a worker process serves before it is replaced.
+    /// How many evaluations a worker process serves before it is replaced. Each is given up to 10 % fewer.
     #[serde(with = "Limit::<u64>")]
     pub evaluations: Option<u64>,
     /// How much one evaluation may print, standard output and standard error together. What is beyond is dropped and counted.

@@ -43,6 +43,7 @@ fn the_embedded_files_are_a_configuration() {
     let untrusted = Profile::untrusted();
     assert_eq!(untrusted.limits.memory, Some(ByteSize::mib(256)));
     assert_eq!(untrusted.limits.memory_soft, Some(ByteSize::mib(192)));
+    assert_eq!(untrusted.limits.growth, Some(ByteSize::mib(128)));
     assert_eq!(untrusted.sandbox.data, Some(ByteSize::mib(512)));
     assert_eq!(untrusted.limits.cpu_time, Some(Duration::from_secs(10)));
 }

@@ -58,7 +58,7 @@ fn insert(table: &mut Table, path: &[String], value: Value) {
 }
 
 /// The settings of a profile that may be a share of its `limits.memory`.
-const SHARES: [[&str; 2]; 2] = [["limits", "memory_soft"], ["sandbox", "data"]];
+const SHARES: [[&str; 2]; 3] = [["limits", "memory_soft"], ["limits", "growth"], ["sandbox", "data"]];
 
 fn with_sizes(path: &KeyPath, leaf: &Leaf, leaves: &Leaves) -> Value {
     let share = |key: &[&str; 2]| path.profile().is_some() && path.names()[2..] == key[..];

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::quantity::Plain;
+use crate::{
+    ByteSize,
+    quantity::{Limit, Plain},
+};
 
 /// What the registry hands out.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +20,14 @@ pub struct Registry {
     /// How many of them one tenant may have.
     #[serde(with = "Plain::<usize>")]
     pub workers_per_tenant: usize,
+    /// How much memory all worker processes may use together, as last measured. Beyond it none is started, and idle ones are
+    /// stopped. `None` means unlimited.
+    #[serde(with = "Limit::<ByteSize>")]
+    pub memory: Option<ByteSize>,
+    /// For how much of the time, in per cent, processes of this machine may wait for memory before idle worker processes are
+    /// stopped. `None` means not to look, or at 10 % where there is a budget.
+    #[serde(with = "Limit::<u32>")]
+    pub pressure: Option<u32>,
     /// How long a caller waits for a worker when all are taken. Then it is refused.
     #[serde(with = "Plain::<Duration>")]
     pub wait: Duration,
@@ -26,6 +37,9 @@ pub struct Registry {
     /// How many workers a pool may grow to.
     #[serde(with = "Plain::<usize>")]
     pub pool_max: usize,
+    /// How many leases of one pool one tenant may have at a time. `None` means as many as the pool has workers.
+    #[serde(with = "Limit::<usize>")]
+    pub pool_per_tenant: Option<usize>,
     /// How many past events are kept for subscribers that read slowly.
     #[serde(with = "Plain::<usize>")]
     pub events: usize,

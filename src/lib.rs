@@ -61,6 +61,7 @@ mod functions;
 pub mod fuzzing;
 mod oast;
 mod pages;
+mod pressure;
 mod sandbox;
 mod spec;
 mod spin;

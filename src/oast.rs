@@ -1,6 +1,10 @@
 //! The face of a running Oast: it hands out workers, and everything ends with it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use oast_actors::{
     BlockingWorker, Capacity, CheckoutError, Counters, DefinePool, Lease, Settings, Snapshot, Subscription, System,
@@ -9,7 +13,7 @@ use oast_actors::{
 use oast_config::Config;
 use thiserror::Error;
 
-use crate::{Spec, worker};
+use crate::{Spec, pressure, worker};
 
 /// A running Oast. Clones are the same one. When the last one is dropped, all its worker processes are ended.
 ///
@@ -18,7 +22,16 @@ use crate::{Spec, worker};
 #[derive(Clone, Debug)]
 pub struct Oast {
     system: System,
+    config: Arc<RwLock<Configured>>,
+}
+
+/// The configuration in force, and what follows it.
+#[derive(Debug)]
+struct Configured {
     config: Arc<Config>,
+    /// The pools that are as large as the configuration says.
+    pools: BTreeMap<Arc<str>, Spec>,
+    pressure: Option<pressure::Watch>,
 }
 
 /// Why Oast does not start.
@@ -41,11 +54,10 @@ impl Oast {
         if !worker::is_initialized() {
             return Err(StartError::NotInitialized);
         }
-        let registry = &config.registry;
-        let capacity =
-            Capacity { workers: registry.workers, per_tenant: registry.workers_per_tenant, ..Capacity::default() };
-        let settings = Settings { capacity, events: registry.events, wait: registry.wait, drain: registry.drain };
-        Ok(Self { system: System::start(settings)?, config: Arc::new(config) })
+        let system = System::start(settings(&config))?;
+        let pressure = pressure::Watch::start(&config.registry, &system)?;
+        let configured = Configured { config: Arc::new(config), pools: BTreeMap::new(), pressure };
+        Ok(Self { system, config: Arc::new(RwLock::new(configured)) })
     }
 
     /// The worker of the spec's name: the same for everybody who asks for it. The first makes it; its process starts with
@@ -57,13 +69,34 @@ impl Oast {
         self.system.worker(self.configured(spec).into_worker_spec()).await
     }
 
+    /// Takes over another configuration while everything runs: capacity, memory, waiting, what a shutdown waits for, and the pools
+    /// that were defined with [`pool`](Self::pool). Where fewer workers may be than there are, idle ones end, and leased ones
+    /// when their leases do. Profiles are those of each [`Spec`], and how many events are kept is not changed.
+    ///
+    /// # Errors
+    /// The registry is gone.
+    pub async fn reload(&self, config: &Config) -> Result<(), CheckoutError> {
+        let pools = self.configure(|configured| {
+            configured.config = Arc::new(config.clone());
+            // Without the thread, the budget holds all the same.
+            configured.pressure = pressure::Watch::start(&config.registry, &self.system).unwrap_or_default();
+            configured.pools.clone()
+        });
+        self.system.reconfigure(settings(config)).await?;
+        for spec in pools.into_values() {
+            self.define(spec, config.registry.pool_min, config.registry.pool_max).await?;
+        }
+        Ok(())
+    }
+
     /// Defines a pool of workers like `spec`, under the spec's name, with as many as the configuration says.
     ///
     /// # Errors
     /// The registry is gone.
     pub async fn pool(&self, spec: Spec) -> Result<(), CheckoutError> {
-        let (min, max) = (self.config.registry.pool_min, self.config.registry.pool_max);
-        self.pool_of(spec, min, max).await
+        let config = self.config();
+        self.configure(|configured| configured.pools.insert(spec.name().clone(), spec.clone()));
+        self.define(spec, config.registry.pool_min, config.registry.pool_max).await
     }
 
     /// Defines a pool that keeps `min` workers ready beyond those in use, and has at most `max`.
@@ -71,8 +104,14 @@ impl Oast {
     /// # Errors
     /// The registry is gone.
     pub async fn pool_of(&self, spec: Spec, min: usize, max: usize) -> Result<(), CheckoutError> {
+        self.configure(|configured| configured.pools.remove(spec.name()));
+        self.define(spec, min, max).await
+    }
+
+    async fn define(&self, spec: Spec, min: usize, max: usize) -> Result<(), CheckoutError> {
         let template = self.configured(spec).template().into_worker_spec();
-        let pool = DefinePool { name: template.name.clone(), template, min_spare: min, max };
+        let per_tenant = self.config().registry.pool_per_tenant.unwrap_or(max);
+        let pool = DefinePool { name: template.name.clone(), template, min_spare: min, max, per_tenant };
         self.system.define_pool(pool).await
     }
 
@@ -123,9 +162,9 @@ impl Oast {
         self.system.counters()
     }
 
-    /// The configuration that it was started with.
-    pub fn config(&self) -> &Config {
-        &self.config
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        self.config.read().unwrap_or_else(PoisonError::into_inner).config.clone()
     }
 
     /// The registry and its workers, as actors know them.
@@ -144,9 +183,24 @@ impl Oast {
         BlockingOast(self.clone())
     }
 
-    fn configured(&self, spec: Spec) -> Spec {
-        spec.engine_if_unset(&self.config.javascript)
+    fn configure<T>(&self, change: impl FnOnce(&mut Configured) -> T) -> T {
+        change(&mut self.config.write().unwrap_or_else(PoisonError::into_inner))
     }
+
+    fn configured(&self, spec: Spec) -> Spec {
+        spec.engine_if_unset(&self.config().javascript)
+    }
+}
+
+fn settings(config: &Config) -> Settings {
+    let registry = &config.registry;
+    let capacity = Capacity {
+        workers: registry.workers,
+        per_tenant: registry.workers_per_tenant,
+        memory: registry.memory,
+        ..Capacity::default()
+    };
+    Settings { capacity, events: registry.events, wait: registry.wait, drain: registry.drain }
 }
 
 /// An [`Oast`] for code that blocks. Each call waits as [`blocking::wait`](wait) does, and panics where that does.
@@ -160,6 +214,14 @@ impl BlockingOast {
     /// As [`Oast::worker`].
     pub fn worker(&self, spec: Spec) -> Result<BlockingWorker, CheckoutError> {
         Ok(wait(self.0.worker(spec))?.blocking())
+    }
+
+    /// Takes over another configuration; see [`Oast::reload`].
+    ///
+    /// # Errors
+    /// As [`Oast::reload`].
+    pub fn reload(&self, config: &Config) -> Result<(), CheckoutError> {
+        wait(self.0.reload(config))
     }
 
     /// Defines a pool; see [`Oast::pool`].

@@ -127,6 +127,10 @@ impl Spec {
         Self { name: name.into(), tenant: None, profile: None, place, engine: None }
     }
 
+    pub(crate) const fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
     /// Its limits, sandbox and restart policy. Without this, those of [`Profile::notebook`].
     #[must_use]
     pub fn profile(mut self, profile: impl Into<Arc<Profile>>) -> Self {
@@ -214,14 +218,19 @@ impl Spec {
         let evaluator = match place {
             Place::Custom(factory) => factory,
             Place::Local(runtime) => {
+                let identity = format!("{runtime:?} {javascript:?}");
                 let stack = javascript.stack.unwrap_or_default();
                 let make = local_runtime(runtime, javascript);
-                EvaluatorFactory::new(move || Local::new(make.clone(), stack))
+                EvaluatorFactory::new(move || Local::new(make.clone(), stack)).with_identity(identity)
             }
             Place::Process(settings) => {
                 let runtime = RuntimeSettings { javascript, ..settings.runtime };
-                let settings = Arc::new(ProcessSettings { runtime, ..settings });
-                EvaluatorFactory::new(move || Process::new(settings.clone()))
+                let (template, settings) =
+                    (settings.template.clone(), ProcessSettings { runtime, template: None, ..settings });
+                // Whoever defines a pool again as it was has no worker replaced. Which template it was makes no difference.
+                let identity = format!("{settings:?}");
+                let settings = Arc::new(ProcessSettings { template, ..settings });
+                EvaluatorFactory::new(move || Process::new(settings.clone())).with_identity(identity)
             }
         };
         WorkerSpec { name, tenant, profile, evaluator }

@@ -34,6 +34,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         an_idle_worker_lets_its_process_go_and_starts_again,
         a_dormant_worker_holds_no_descriptors,
         a_process_past_its_lifetime_is_replaced,
+        a_process_that_has_grown_is_replaced_when_it_is_idle,
         a_process_is_replaced_after_its_number_of_evaluations,
         a_full_queue_refuses_at_once,
         one_that_waits_too_long_never_runs,
@@ -229,6 +230,25 @@ async fn a_process_past_its_lifetime_is_replaced() {
     value(call(&worker, behave::wait, (200,)).await);
     assert_eq!(exit(&mut events).await.cause, Cause::Asked(Asked::Lifetime));
     assert_eq!(returned::<i64>(call(&worker, behave::add, (1, 1)).await), 2);
+    done(worker).await;
+}
+
+fn take_and_give_back(bytes: usize, milliseconds: u64) {
+    let taken = std::hint::black_box(vec![1_u8; bytes]);
+    behave::wait(milliseconds);
+    drop(taken);
+}
+
+async fn a_process_that_has_grown_is_replaced_when_it_is_idle() {
+    let grown = |profile: &mut Profile| profile.limits.growth = Some(ByteSize::mib(32));
+    let worker = functions(with(stateless(), grown));
+    let mut events = worker.events();
+    // What is dropped again is no growth.
+    value(call(&worker, take_and_give_back, (64 << 20, 200)).await);
+    value(call(&worker, take_and_wait, (64 << 20, 200)).await);
+    assert_eq!(exit(&mut events).await.cause, Cause::Asked(Asked::Growth));
+    assert_eq!(returned::<i64>(call(&worker, behave::add, (1, 1)).await), 2);
+    assert_eq!(status(&worker).await.epoch, 2);
     done(worker).await;
 }
 

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::Trial;
 use oast::{
-    CallExt, Cause, CheckoutError, EvalError, EvalOptions, Evaluate, NotStarted, Oast, Outcome, Phase, Spec,
+    Asked, CallExt, Cause, CheckoutError, EvalError, EvalOptions, Evaluate, NotStarted, Oast, Outcome, Phase, Spec,
     Transition, Value, call_request,
-    config::{Config, OnReturn, Profile},
+    config::{ByteSize, Config, OnReturn, Profile},
 };
 
 use crate::{
@@ -24,6 +24,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         a_handle_kept_from_a_lease_moves_nothing,
         a_crash_during_a_lease_costs_one_evaluation,
         a_tenant_has_its_share_and_no_more,
+        another_configuration_is_taken_over_while_everything_runs,
+        workers_that_use_too_much_together_let_idle_processes_go,
         shutdown_lets_what_was_submitted_end_and_leaves_nothing,
         everybody_who_follows_sees_what_happens,
         it_serves_plain_tokio_on_any_thread,
@@ -157,6 +159,51 @@ async fn a_tenant_has_its_share_and_no_more() {
     let other = oast.lease_for("pool", Some("grace"), Some(Duration::from_secs(5))).await.unwrap();
     assert_eq!(other.call(behave::add, (1, 1)).await.unwrap(), 2);
     drop((first, other));
+    end(oast).await;
+}
+
+async fn another_configuration_is_taken_over_while_everything_runs() {
+    let oast = start(|_| {});
+    oast.pool(Spec::functions("pool").profile(stateless())).await.unwrap();
+    let held = within("a lease", oast.lease("pool")).await.unwrap();
+    let soon = Some(Duration::from_millis(100));
+    let mut config = Config::clone(&oast.config());
+    (config.registry.pool_min, config.registry.pool_max) = (0, 1);
+    oast.reload(&config).await.unwrap();
+    let refused = oast.lease_for("pool", None, soon).await;
+    assert!(matches!(refused, Err(CheckoutError::Deadline { .. })), "{refused:?}");
+    config.registry.pool_max = 2;
+    oast.reload(&config).await.unwrap();
+    assert_eq!(oast.config().registry.pool_max, 2);
+    let other = within("a lease", oast.lease("pool")).await.unwrap();
+    assert_eq!(other.call(behave::add, (1, 1)).await.unwrap(), 2);
+    assert_eq!(held.call(behave::add, (1, 2)).await.unwrap(), 3);
+    drop((held, other));
+    end(oast).await;
+}
+
+async fn workers_that_use_too_much_together_let_idle_processes_go() {
+    // Room for one that takes 64 MiB, and not for two.
+    let oast = start(|config| config.registry.memory = Some(ByteSize::mib(120)));
+    let taking = async |name| {
+        let worker = oast.worker(Spec::functions(name).profile(stateless())).await.unwrap();
+        worker.call(behave::takes, (64 << 20,)).await.unwrap();
+        // It is measured at the latest when it begins something else.
+        worker.call(behave::wait, (200,)).await.unwrap();
+        worker
+    };
+    let mut events = oast.events();
+    let first = taking("first").await;
+    let second = taking("second").await;
+    let report = follow(&mut events, "an end", |it| match it {
+        Transition::Exited(report) => Some(report.clone()),
+        _ => None,
+    });
+    let report = report.await;
+    assert_eq!((report.worker.as_str(), &report.cause), ("first", &Cause::Asked(Asked::Budget)));
+    assert_eq!(second.call(behave::add, (1, 1)).await.unwrap(), 2);
+    assert_eq!(first.call(behave::add, (1, 1)).await.unwrap(), 2);
+    drop((first, second));
     end(oast).await;
 }
 

@@ -126,7 +126,7 @@ fn verdict(tried: Result<Tried, CallError>) -> (String, bool) {
     match tried {
         Ok(Ok(())) => ("it got through".to_owned(), false),
         Ok(Err(errno)) => (io::Error::from_raw_os_error(errno).to_string(), true),
-        Err(CallError::Evaluation(EvalError::Lost(report))) => {
+        Err(CallError::Evaluation(EvalError::Lost(report) | EvalError::Quarantined { report, .. })) => {
             let is_held = !matches!(report.cause, Cause::SupervisorLost);
             (report.cause.to_string(), is_held)
         }

@@ -30,6 +30,8 @@ pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) 
         by: Some(ENGINE),
         hint: None,
     });
+    let together = size(config.registry.memory);
+    all.push(enforced("registry.memory", together, "the registry: it starts none beyond, and stops idle ones"));
     all.extend(sandbox(&profile.sandbox));
     all.extend(walls(&profile.sandbox, mechanisms));
     all.into_iter().map(drop_unset).collect()
@@ -51,6 +53,7 @@ fn limits(limits: &Limits, wants_groups: bool, has_groups: bool) -> Vec<Enforcem
         enforced("limits.cpu_time", time(limits.cpu_time), CPU),
         Enforcement { hint, ..enforced("limits.memory", size(limits.memory), memory) },
         enforced("limits.memory_soft", size(limits.memory_soft), WARNING),
+        enforced("limits.growth", size(limits.growth), "sampling; a process that is idle is replaced"),
         enforced("limits.idle", time(limits.idle), SUPERVISOR),
         enforced("limits.lifetime", time(limits.lifetime), SUPERVISOR),
         enforced("limits.evaluations", count(limits.evaluations), SUPERVISOR),

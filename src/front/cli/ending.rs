@@ -92,7 +92,7 @@ impl Ending {
         match error {
             EvalError::Interrupted(Interrupter::Caller) => Self::Interrupted,
             EvalError::Interrupted(Interrupter::TimeLimit { .. } | Interrupter::Deadline) => Self::TimeLimit,
-            EvalError::Lost(report) => Self::of_cause(&report.cause),
+            EvalError::Lost(report) | EvalError::Quarantined { report, .. } => Self::of_cause(&report.cause),
             EvalError::NotStarted(NotStarted::Cancelled) => Self::Interrupted,
             EvalError::NotStarted(NotStarted::SupervisorGone) => Self::Internal,
             EvalError::NotStarted(_) => Self::Refused,
@@ -158,6 +158,7 @@ mod tests {
             (lost(Cause::TimeLimit { limit, clock: Clock::Cpu }), 11),
             (EvalError::Interrupted(time), 11),
             (lost(Cause::Signal(11)), 12),
+            (EvalError::Quarantined { tries: 2, report: Arc::new(report(Cause::Signal(11))) }, 12),
             (lost(Cause::KilledFromOutside(9)), 12),
             (lost(Cause::Exit(3)), 12),
             (lost(Cause::Protocol("garbage".to_owned())), 12),

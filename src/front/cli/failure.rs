@@ -23,11 +23,13 @@ pub(super) struct Failure {
     pub(super) hint: Option<String>,
     /// How the worker process ended, where that is the reason.
     pub(super) report: Option<Arc<ExitReport>>,
+    /// How many worker processes it ended, where it was tried more than once.
+    pub(super) tries: Option<u32>,
 }
 
 impl Failure {
     pub(super) fn new(ending: Ending, what: impl Into<String>) -> Self {
-        Self { ending, what: what.into(), details: String::new(), hint: None, report: None }
+        Self { ending, what: what.into(), details: String::new(), hint: None, report: None, tries: None }
     }
 
     pub(super) fn usage(what: impl Into<String>) -> Self {
@@ -59,6 +61,7 @@ impl Failure {
         match error {
             EvalError::Interrupted(by) => interrupted(*by),
             EvalError::Lost(report) => Self::lost(ending, report),
+            EvalError::Quarantined { tries, report } => Self::quarantined(ending, *tries, report),
             EvalError::NotStarted(NotStarted::StartFailed(report)) => Self::lost(ending, report),
             EvalError::NotStarted(not_started) => Self::not_started(ending, worker, not_started),
         }
@@ -74,7 +77,7 @@ impl Failure {
             details = history.iter().map(|report| format!("    {}\n", cause::describe(report))).collect();
         }
         let (hint, report) = (hint_not_started(not_started), last_report(not_started));
-        Self { ending, what, details, hint, report }
+        Self { ending, what, details, hint, report, tries: None }
     }
 
     /// The worker process ended.
@@ -85,7 +88,17 @@ impl Failure {
             details: cause::usage(report),
             hint: cause::hint(&report.cause),
             report: Some(report.clone()),
+            tries: None,
         }
+    }
+
+    /// The evaluation ended every worker process that it ran in.
+    fn quarantined(ending: Ending, tries: u32, report: &Arc<ExitReport>) -> Self {
+        let last = cause::describe(report);
+        let what = format!(
+            "the evaluation ended its worker process in each of {tries} tries, and is not tried again; in the last, {last}"
+        );
+        Self { what, tries: Some(tries), ..Self::lost(ending, report) }
     }
 
     /// Adds the last that the worker process wrote to standard error, for where it was not seen before.
@@ -253,6 +266,19 @@ pub(super) mod tests {
         let text = Failure::of("js-3", &NotStarted::Broken { history }.into()).render(Style::Plain);
         assert!(text.contains("worker `js-3` crashed: SIGSEGV (signal 11)\n"), "{text}");
         assert!(text.contains("worker `js-3` left with code 3\n"), "{text}");
+    }
+
+    #[test]
+    fn a_quarantined_evaluation_tells_how_often_it_was_tried_and_what_came_of_it() {
+        let report = Arc::new(report(Cause::Signal(11)));
+        let text = Failure::of("js-3", &EvalError::Quarantined { tries: 3, report }).render(Style::Plain);
+        assert!(
+            text.starts_with(
+                "error: the evaluation ended its worker process in each of 3 tries, and is not tried again; \
+             in the last, worker `js-3` crashed: SIGSEGV (signal 11)\n"
+            ),
+            "{text}"
+        );
     }
 
     #[test]

@@ -57,6 +57,9 @@ pub(super) fn failure(failure: &Failure) -> Value {
     if let Some(report) = &failure.report {
         json["exit"] = self::report(report);
     }
+    if let Some(tries) = failure.tries {
+        json["error"]["tries"] = tries.into();
+    }
     json
 }
 
@@ -176,6 +179,14 @@ mod tests {
         let expected = json!({ "kind": "memory_limit", "limit_bytes": 1, "seen_bytes": 2, "by": "sampler" });
         assert_eq!(json["exit"]["cause"], expected);
         assert_eq!(json["exit"]["peak_memory_bytes"], 512 << 20);
+    }
+
+    #[test]
+    fn a_quarantined_evaluation_comes_with_its_tries() {
+        let report = std::sync::Arc::new(report(Cause::Signal(11)));
+        let json = failure(&Failure::of("js-3", &crate::EvalError::Quarantined { tries: 3, report }));
+        assert_eq!((&json["ending"]["kind"], &json["error"]["tries"]), (&json!("killed"), &json!(3)));
+        assert_eq!(json["exit"]["cause"]["kind"], "signal");
     }
 
     #[test]

@@ -35,6 +35,8 @@ const fn after(why: Asked) -> &'static str {
         Asked::Stop | Asked::Kill | Asked::Restart => " on request",
         Asked::Idle => " after its idle time",
         Asked::Lifetime => " after its lifetime",
+        Asked::Growth => ", for it had grown too much",
+        Asked::Budget => " while it was idle, to free memory",
         Asked::Evaluations => " after its number of evaluations",
         Asked::Lease => " after its lease",
         Asked::Shutdown => ", for everything shuts down",
