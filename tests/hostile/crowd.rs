@@ -18,6 +18,7 @@ use oast::{
 };
 
 use super::{
+    START,
     play::needs,
     program::{Source, run, source},
     surroundings::Surroundings,
@@ -31,7 +32,7 @@ use super::{
 use crate::{
     conventions::program,
     fixtures::behave,
-    stage::{PATIENCE, call, done, functions, javascript, pause, returned, stateless, value, within},
+    stage::{call, done, functions, javascript, pause, returned, stateless, value, within},
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -181,7 +182,9 @@ impl Stranger {
     #[expect(clippy::disallowed_methods, reason = "the command line is no worker process")]
     fn start(around: &Surroundings, (name, ..): &Script) -> Self {
         let mut command = Command::new(program());
-        command.args(["run", "--profile", "untrusted", "--memory", "48MiB", "--time", "400ms", &around.file(name)]);
+        let start = format!("profiles.untrusted.limits.start_time={START:?}");
+        command.args(["run", "--profile", "untrusted", "--set", &start, "--memory", "48MiB", "--time", "400ms"]);
+        command.arg(around.file(name));
         command.env_clear().env("PATH", "/usr/bin:/bin").stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = child.stderr.take().unwrap();
@@ -195,7 +198,7 @@ impl Stranger {
 
     /// Its exit code, and what it said.
     async fn end(mut self) -> (i32, String) {
-        let by = Instant::now() + PATIENCE;
+        let by = Instant::now() + START;
         let status = loop {
             match self.child.try_wait().unwrap() {
                 Some(status) => break status,
