@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     fixtures::{behave, hostile, misbehave},
-    stage::{call, done, functions, javascript, lives, returned, stateless, until, value, within},
+    stage::{call, done, functions, javascript, lives, process, returned, stateless, until, value, within},
 };
 
 pub(super) fn rows() -> Vec<Row> {
@@ -120,13 +120,13 @@ async fn goes_on_in_the_background() {
     let oast = Oast::start(Config::default()).unwrap();
     oast.pool_of(Spec::functions("pool").profile(untrusted()), 1, 1).await.unwrap();
     let lease = oast.lease("pool").await.unwrap();
-    let first: u32 = returned(call(&lease, hostile::go_on_in_the_background, ()).await);
-    assert!(lives(first.cast_signed()));
+    value(call(&lease, hostile::go_on_in_the_background, ()).await);
+    let first = process(&lease).await;
     drop(lease);
     let lease = within("a clean worker", oast.lease("pool")).await.unwrap();
-    let second: u32 = returned(call(&lease, behave::process_id, ()).await);
-    assert_ne!(first, second);
-    until("the first is gone", || !lives(first.cast_signed())).await;
+    value(call(&lease, behave::nothing, ()).await);
+    assert_ne!(first, process(&lease).await);
+    until("the first is gone", || !lives(first.as_raw_nonzero().get())).await;
     drop(lease);
     oast.shutdown().await;
 }
