@@ -184,6 +184,8 @@ pub(crate) struct Lifecycle {
     pub(crate) profile: Arc<Profile>,
     pub(crate) state: State,
     pub(crate) epoch: u64,
+    /// The last process that said hello: none after it had any state.
+    ready_epoch: u64,
     pub(crate) capabilities: Capabilities,
     pub(crate) line: Line,
     pub(crate) history: VecDeque<Arc<ExitReport>>,
@@ -209,6 +211,7 @@ impl Lifecycle {
             name,
             state: State::Dormant,
             epoch,
+            ready_epoch: epoch,
             capabilities: Capabilities::default(),
             line: Line::default(),
             history: VecDeque::new(),
@@ -296,7 +299,8 @@ impl Lifecycle {
             | State::Running(_)
             | State::Stopping(_) => {}
         }
-        let lost = self.profile.state == StatePolicy::Kept && seen != 0 && seen != self.serving_epoch();
+        let has_state = self.profile.state == StatePolicy::Kept && seen != 0 && seen <= self.ready_epoch;
+        let lost = has_state && seen != self.serving_epoch();
         lost.then(|| NotStarted::Restarted { epoch: self.serving_epoch(), report: self.history.back().cloned() })
     }
 
@@ -393,6 +397,7 @@ impl Lifecycle {
     fn ready(&mut self, capabilities: Capabilities, dice: f64, now: Instant, effects: &mut Vec<Effect>) {
         let State::Starting { .. } = self.state else { return };
         self.capabilities = capabilities;
+        self.ready_epoch = self.epoch;
         let limits = &self.profile.limits;
         let (term, growth) = (Term::new(limits, dice), GrowthWatch::new(limits));
         let run = Run { since: now, idle_since: Some(now), served: 0, term, growth, cleaning: None };

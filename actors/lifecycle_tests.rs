@@ -290,6 +290,24 @@ fn world() -> World {
 }
 
 #[test]
+fn a_process_that_never_served_had_no_state_to_lose() {
+    let mut world = World::new(profile());
+    world.submit(0, false);
+    // Its caller submitted this while the first process was being started, and it arrives when the next one is.
+    let meant_for = world.lifecycle.serving_epoch();
+    world.exit(1, false);
+    assert_ne!(meant_for, world.lifecycle.serving_epoch());
+    assert_eq!(world.lifecycle.refusal(meant_for), None);
+    world.submit(0, false);
+    world.now += Duration::from_secs(1);
+    world.tick();
+    world.on(ready());
+    let served = world.lifecycle.serving_epoch();
+    world.exit(1, true);
+    assert!(matches!(world.lifecycle.refusal(served), Some(NotStarted::Restarted { .. })));
+}
+
+#[test]
 fn limits_of_what_is_being_ended_are_not_enforced_again() {
     let mut world = world();
     world.on(Event::Interrupt(None));

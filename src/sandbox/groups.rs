@@ -207,9 +207,11 @@ impl Groups {
         }
     }
 
-    /// Removes those in which nothing is left, and those that a host within has made below them and left.
-    pub(crate) fn remove(&self) {
-        self.all().for_each(|group| remove(group));
+    /// Removes those in which nothing is left, and those that a host within has made below them and left. Whether they are gone:
+    /// the kernel may take a moment to let go of what was ended.
+    pub(crate) fn remove(&self) -> bool {
+        // Each is tried, whatever became of the one before.
+        self.all().filter(|group| !remove(group)).count() == 0
     }
 
     fn all(&self) -> impl Iterator<Item = &PathBuf> {
@@ -227,14 +229,14 @@ fn write(group: &Path, file: &str, number: u64) -> io::Result<()> {
 }
 
 /// A group has files, which are the kernel's and go with it, and groups below it, which do not.
-fn remove(group: &Path) {
+fn remove(group: &Path) -> bool {
     for entry in fs::read_dir(group).into_iter().flatten().flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             remove(&entry.path());
         }
     }
     // An error says that something is left in it, or that it is gone already.
-    drop(fs::remove_dir(group));
+    fs::remove_dir(group).is_ok() || !group.exists()
 }
 
 fn is_populated(tree: &Path) -> bool {

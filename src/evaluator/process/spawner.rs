@@ -27,6 +27,9 @@ use crate::sandbox::{
 /// How long it takes to look again for the end of a launcher that is about to end.
 const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
+/// How long the kernel may take to let go of the groups of what has ended.
+const LAST_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What is needed to start a launcher.
 pub(super) struct Start {
     pub(super) command: Command,
@@ -60,6 +63,8 @@ struct Ending {
     process: Process,
     /// Since when, or since it was helped last.
     since: Instant,
+    /// Whether it has ended, and only its groups are left.
+    is_collected: bool,
 }
 
 /// A launcher that was started. When this is dropped, it is about to end, and is collected: also when it is dropped on
@@ -163,7 +168,7 @@ impl Nest {
         self.end(retired);
         let pid = match forked {
             Some(pid) => pid,
-            None => spawn_with(command, standard).inspect_err(|_| groups.remove())?,
+            None => spawn_with(command, standard).inspect_err(|_| _ = groups.remove())?,
         };
         let number = pid.as_raw_nonzero().get().unsigned_abs();
         self.launchers.insert(number, Process { pid, groups: groups.clone() });
@@ -172,7 +177,7 @@ impl Nest {
 
     fn end(&mut self, processes: impl IntoIterator<Item = Process>) {
         let since = Instant::now();
-        self.ending.extend(processes.into_iter().map(|process| Ending { process, since }));
+        self.ending.extend(processes.into_iter().map(|process| Ending { process, since, is_collected: false }));
     }
 }
 
@@ -180,11 +185,12 @@ impl Ending {
     /// Whether it has not ended yet. One that takes too long, perhaps because the code stopped it, is ended with all below.
     fn goes_on(&mut self) -> bool {
         // An error says that it was collected already.
-        if !matches!(rustix::process::waitpid(Some(self.process.pid), WaitOptions::NOHANG), Ok(None)) {
-            // It has removed them, unless somebody has killed it.
+        self.is_collected = self.is_collected
+            || !matches!(rustix::process::waitpid(Some(self.process.pid), WaitOptions::NOHANG), Ok(None));
+        if self.is_collected {
+            // It has removed them, unless somebody has killed it. What nobody can end holds them for ever.
             self.process.groups.kill();
-            self.process.groups.remove();
-            return false;
+            return !self.process.groups.remove() && self.since.elapsed() < LAST_PATIENCE;
         }
         if self.since.elapsed() >= GUARD_PATIENCE {
             self.since = Instant::now();
