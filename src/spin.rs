@@ -7,7 +7,10 @@
 //! nonuniform problems*, 1990). Where there is one core only, the other side cannot answer meanwhile, so the thread gives
 //! way instead: it lets the other side run, and looks afterwards.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
 use oast_config::Latency;
 use rustix::io::Errno;
@@ -171,7 +174,11 @@ impl Spell {
 
 /// Whether another core may be at it meanwhile.
 fn has_cores() -> bool {
-    std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1)
+    // What a group of this process allows is read from files, and does not change.
+    static ALLOWED: OnceLock<usize> = OnceLock::new();
+    let allowed = *ALLOWED.get_or_init(|| std::thread::available_parallelism().map_or(1, usize::from));
+    let here = rustix::thread::sched_getaffinity(None).map_or(1, |cores| cores.count() as usize);
+    allowed.min(here) > 1
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@
 //! | 4 | host → worker | `Channel` | 0 | `text` name, `ChannelMessage` |
 //! | 5 | host → worker | `Shutdown` | 0 | empty. Leave when the evaluations that have begun have ended |
 //! | 16 | host → launcher | `Launch` | 0 | `Launch` |
-//! | 17 | host → launcher | `WarmUp` | 0 | `RuntimeSettings`: become a template |
+//! | 17 | host → launcher | `WarmUp` | 0 | `TemplateSettings`: become a template |
 //! | 18 | host → template | `Fork` | 0 | nothing; three descriptors come along, the standard ones of a launcher |
 //! | 32 | worker → host | `Hello` | 0 | `text` runtime, `Capabilities`, `BuildId` |
 //! | 33 | worker → host | `Suspended` | yes | empty. The evaluation waits, and others may run |
@@ -77,9 +77,10 @@
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
 //! | `Launch` | `text` worker, `u64` epoch, `RuntimeSettings`, `u64` message limit, `bool` low latency, `ResourceLimits`, `Confinement`, `Groups` |
 //! | `RuntimeSettings` | `text` name, `BuildId`, `JavaScript` |
+//! | `TemplateSettings` | `RuntimeSettings`, `bool` network withheld, `Groups` whose names begin like those of its forks |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
 //! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `u64` bytes of files of its own; `option u64` processes, `list text` required mechanisms |
-//! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` processor, `option text` tree; `bool` whether they are one, of version 2 |
+//! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` processor, `option text` tree; `bool` whether they are one, of version 2; `bool` whether the host has another use for them |
 //! | `JavaScript` | `option u64` memory in bytes, `option u64` stack in bytes, `bool` modules |
 //!
 //! # Changes
@@ -109,7 +110,7 @@ pub use blob::Blob;
 pub(crate) use incoming::{Decoder, WireError};
 pub(crate) use messages::{
     BuildId, Confinement, FromLauncher, FromWorker, Groups, Hello, JavaScript, Launch, Message, Replied,
-    ResourceLimits, RuntimeSettings, ToLauncher, ToWorker,
+    ResourceLimits, RuntimeSettings, TemplateSettings, ToLauncher, ToWorker,
 };
 pub(crate) use outgoing::{EncodeError, Outgoing};
 

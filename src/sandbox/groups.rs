@@ -31,6 +31,9 @@ use super::available::{self, Hierarchies};
 /// How long the kernel may take to end a group.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// How much memory may be left in groups that are lent again.
+const LEFT_AT_MOST: ByteSize = ByteSize::mib(2);
+
 /// In which a quota of processor time is granted again and again, in micro-seconds; the kernel's own.
 const CPU_PERIOD: u64 = 100_000;
 
@@ -56,6 +59,12 @@ pub(crate) struct Groups {
     pub(crate) tree: Option<PathBuf>,
     /// All of them are one, in version 2.
     pub(crate) is_unified: bool,
+    /// They are lent to a process, and taken back when it is gone: to make them takes longer than all else that a fork does.
+    pub(crate) is_lent: bool,
+    /// They have been lent before, and are there.
+    pub(crate) is_made: bool,
+    /// What was counted for those who had them before.
+    pub(crate) cpu_before: Duration,
 }
 
 /// What a group of memory counted.
@@ -70,6 +79,17 @@ pub(crate) struct Counted {
 impl Groups {
     /// Names new ones, of those that this machine has and that are of use for the limits.
     pub(crate) fn named(limits: Limits) -> Self {
+        Self::beginning(limits, &format!("oast-{}-{:08x}-", rustix::process::getpid().as_raw_nonzero(), own_number()))
+    }
+
+    /// The same, to be lent again and again to the forks of a template. The template removes them when the host is gone, by how
+    /// their names begin.
+    pub(crate) fn to_lend(limits: Limits, template: u64) -> Self {
+        let (me, number) = (rustix::process::getpid().as_raw_nonzero(), own_number());
+        Self { is_lent: true, ..Self::beginning(limits, &format!("oast-{me}-{number:08x}-of-{template}-")) }
+    }
+
+    fn beginning(limits: Limits, beginning: &str) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
         // To find where they can be made may move this process, which nobody then wants.
         if limits == Limits::default() {
@@ -77,7 +97,7 @@ impl Groups {
         }
         let hierarchies = hierarchies();
         let number = LAST.fetch_add(1, Ordering::Relaxed);
-        let name = format!("oast-{}-{:08x}-{number}", rustix::process::getpid().as_raw_nonzero(), own_number());
+        let name = format!("{beginning}{number}");
         let below = |parent: &Option<PathBuf>| parent.as_ref().map(|parent| parent.join(&name));
         Self {
             memory: limits.memory.and_then(|_| below(&hierarchies.memory)),
@@ -85,12 +105,38 @@ impl Groups {
             processor: limits.cpu_quota.or(limits.cpu_share).and_then(|_| below(&hierarchies.processor)),
             tree: below(&hierarchies.tree),
             is_unified: hierarchies.is_unified,
+            ..Self::default()
+        }
+    }
+
+    /// Takes them back from a process that is gone; `None` where something of it is left in them.
+    pub(crate) fn take_back(mut self) -> Option<Self> {
+        // What version 2 counted cannot be forgotten before Linux 6.12.
+        if !self.is_lent || self.is_unified || !self.all().all(|group| is_empty(group)) {
+            return None;
+        }
+        if let Some(memory) = &self.memory {
+            // Memory that nobody has any more: a little of what was read from files stays, and makes room when it must.
+            let left = self.memory_now()?;
+            (left <= LEFT_AT_MOST && write(memory, "memory.max_usage_in_bytes", 0).is_ok()).then_some(())?;
+        }
+        let used = self.cpu().unwrap_or_default();
+        self.cpu_before += used;
+        self.is_made = true;
+        Some(self)
+    }
+
+    /// Removes all that begin like these and are empty; again for a while, for what is in some may be about to end.
+    pub(crate) fn remove_all_like(&self) {
+        let since = Instant::now();
+        while self.all().filter(|group| !remove_like(group)).count() > 0 && since.elapsed() < PATIENCE {
+            std::thread::sleep(PATIENCE / 100);
         }
     }
 
     /// Makes them. Where that fails there are none, which whoever joins notices.
     pub(crate) fn make(&self, limits: Limits) {
-        if self.try_make(limits).is_err() {
+        if !self.is_made && self.try_make(limits).is_err() {
             self.remove();
         }
     }
@@ -172,7 +218,7 @@ impl Groups {
     pub(crate) fn cpu(&self) -> Option<Duration> {
         let stat = fs::read_to_string(self.tree.as_ref()?.join("cpu.stat")).ok()?;
         let used = stat.lines().find_map(|line| line.strip_prefix("usage_usec ")?.trim().parse().ok())?;
-        Some(Duration::from_micros(used))
+        Some(Duration::from_micros(used).saturating_sub(self.cpu_before))
     }
 
     /// Becomes readable when memory is out, and the kernel is about to end a process and to leave the others. `None` where it
@@ -237,6 +283,21 @@ fn remove(group: &Path) -> bool {
     }
     // An error says that something is left in it, or that it is gone already.
     fs::remove_dir(group).is_ok() || !group.exists()
+}
+
+/// Removes the groups beside one whose names begin as its own does. Whether none is left.
+fn remove_like(group: &Path) -> bool {
+    let (Some(parent), Some(name)) = (group.parent(), group.file_name().and_then(|name| name.to_str())) else {
+        return true;
+    };
+    let Some(beginning) = name.rfind('-').map(|at| &name[..=at]) else { return true };
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let alike = entries.filter(|entry| entry.file_name().to_str().is_some_and(|name| name.starts_with(beginning)));
+    alike.filter(|entry| !remove(&entry.path())).count() == 0
+}
+
+fn is_empty(group: &Path) -> bool {
+    fs::read(group.join("cgroup.procs")).is_ok_and(|processes| processes.is_empty())
 }
 
 fn is_populated(tree: &Path) -> bool {
@@ -342,6 +403,7 @@ mod tests {
             processor: Some(path.clone()),
             tree: Some(path.clone()),
             is_unified: true,
+            ..Groups::default()
         };
         assert_eq!(unified.all().count(), 1);
         assert_eq!(Groups { memory: None, ..unified.clone() }.all().count(), 1);

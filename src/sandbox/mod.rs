@@ -6,7 +6,7 @@ pub(crate) mod descendants;
 mod files;
 pub(crate) mod groups;
 pub(crate) mod memory;
-mod namespaces;
+pub(crate) mod namespaces;
 pub(crate) mod plan;
 mod privileges;
 pub(crate) mod rlimits;

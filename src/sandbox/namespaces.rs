@@ -20,12 +20,22 @@ pub(super) fn wanted(plan: &Plan) -> UnshareFlags {
     if plan.files == Files::ReadOnly {
         flags |= UnshareFlags::NEWNS;
     }
-    if plan.network == Network::None {
+    if plan.network == Network::None && !plan.is_offline {
         flags |= UnshareFlags::NEWNET;
     }
     // Root needs none for the others, and would be root of nothing else in it.
     let stays_root = plan.privileges == Privileges::Kept && rustix::process::geteuid().is_root();
     if flags.is_empty() || stays_root { flags } else { flags | UnshareFlags::NEWUSER }
+}
+
+/// Moves this process, which runs nobody's code, to an empty network, in which its forks are then: to make one takes longer than
+/// all other namespaces together. They reach each other there by nothing that a plan without network leaves them. `false` where that
+/// cannot be, and each has to have its own.
+pub(crate) fn go_offline() -> bool {
+    let is_root = rustix::process::geteuid().is_root();
+    // Root stays root, to become nobody in each fork.
+    let users = if is_root { UnshareFlags::empty() } else { UnshareFlags::NEWUSER };
+    matches!(enter(UnshareFlags::NEWNET | users), Ok(Taken::Yes))
 }
 
 /// Enters new namespaces, as the user and group that this process has outside.

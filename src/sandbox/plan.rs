@@ -40,6 +40,8 @@ pub(crate) struct Plan {
     /// How many bytes of files of its own it may have, where its files are read-only and it has a root of its own.
     pub(crate) scratch: u64,
     pub(crate) network: Network,
+    /// Whether this process is in a network namespace that is empty.
+    pub(crate) is_offline: bool,
     pub(crate) system_calls: SystemCalls,
     pub(crate) require: Vec<Mechanism>,
 }
@@ -202,6 +204,7 @@ pub(super) mod tests {
             directory: false,
             scratch: sandbox.scratch.get(),
             network: sandbox.network,
+            is_offline: false,
             system_calls: sandbox.system_calls,
             require: sandbox.require.clone(),
         }

@@ -87,7 +87,7 @@ impl Message for ToLauncher {
         check_id(kind, id, false)?;
         let message = match kind {
             kind::LAUNCH => body.serde().map(|launch| Self::Launch(Box::new(launch))),
-            kind::WARM_UP => body.serde().map(Self::WarmUp),
+            kind::WARM_UP => body.serde().map(|settings| Self::WarmUp(Box::new(settings))),
             kind::FORK => Ok(Self::Fork),
             _ => return Err(WireError::Kind(kind)),
         };

@@ -12,7 +12,7 @@ use oast_config::ByteSize;
 
 use super::{
     BuildId, Confinement, Decoder, FromLauncher, FromWorker, Groups, Hello, JavaScript, Launch, Message, Outgoing,
-    Replied, ResourceLimits, RuntimeSettings, ToLauncher, ToWorker,
+    Replied, ResourceLimits, RuntimeSettings, TemplateSettings, ToLauncher, ToWorker,
     round_trip_tests::{decode_all, take},
 };
 
@@ -91,6 +91,14 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         build: BuildId([1, 2, 3, 4, 5]),
         javascript: JavaScript { memory: Some(1 << 28), stack: None, modules: true },
     };
+    let groups = Groups {
+        memory: Some("/sys/fs/cgroup/memory/oast-1-0".to_owned()),
+        processes: None,
+        processor: None,
+        tree: Some("/sys/fs/cgroup/unified/oast-1-0".to_owned()),
+        is_unified: false,
+        is_lent: true,
+    };
     let launch = Launch {
         worker: "js-1".into(),
         epoch: 1,
@@ -98,13 +106,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         message_limit: 64 << 20,
         low_latency: true,
         limits: ResourceLimits { open_files: Some(64), file_size: None, data: Some(1 << 30), core: 0, stack: 8 << 20 },
-        groups: Groups {
-            memory: Some("/sys/fs/cgroup/memory/oast-1-0".to_owned()),
-            processes: None,
-            processor: None,
-            tree: Some("/sys/fs/cgroup/unified/oast-1-0".to_owned()),
-            is_unified: false,
-        },
+        groups: groups.clone(),
         confinement: Confinement {
             privileges: true,
             files: true,
@@ -117,7 +119,11 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         },
     };
     let launch = ToLauncher::Launch(Box::new(launch));
-    check(&[("launch", launch), ("warm_up", ToLauncher::WarmUp(runtime)), ("fork", ToLauncher::Fork)]);
+    check(&[
+        ("launch", launch),
+        ("warm_up", ToLauncher::WarmUp(Box::new(TemplateSettings { runtime, network: true, groups }))),
+        ("fork", ToLauncher::Fork),
+    ]);
 }
 
 fn request(job: Job) -> Request {

@@ -91,7 +91,7 @@ pub(crate) enum ToLauncher {
     /// Become the guard of a worker process.
     Launch(Box<Launch>),
     /// Become a template.
-    WarmUp(RuntimeSettings),
+    WarmUp(Box<TemplateSettings>),
     /// Fork a launcher, which has the descriptors that come along as its standard ones.
     Fork,
 }
@@ -193,6 +193,18 @@ pub(crate) struct RuntimeSettings {
     pub(crate) javascript: JavaScript,
 }
 
+/// What a template makes once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct TemplateSettings {
+    /// What runs code.
+    pub(crate) runtime: RuntimeSettings,
+    /// Whether its forks are to reach no network.
+    pub(crate) network: bool,
+    /// The groups that were made for its forks have names that begin like these: what is left of them is to be removed when the
+    /// host is gone.
+    pub(crate) groups: Groups,
+}
+
 /// Directories of control groups. `None` where there is none of the kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Groups {
@@ -206,6 +218,8 @@ pub(crate) struct Groups {
     pub(crate) tree: Option<String>,
     /// Whether they are of version 2, and one.
     pub(crate) is_unified: bool,
+    /// Whether the host has another use for them when the process is gone.
+    pub(crate) is_lent: bool,
 }
 
 /// What is withheld from a worker process.

@@ -56,6 +56,8 @@ impl Guard {
         let init = init.as_ref().map_or(0, |(init, _)| number(*init));
         self.tell(&FromLauncher::Born { pid: number(*worker), init });
         let pidfd = rustix::process::pidfd_open(*worker, PidfdFlags::empty()).ok();
+        // Others may have had them before.
+        let killed_before = if self.groups.is_lent { self.groups.counted().killed } else { 0 };
         self.volunteer();
         self.rehearse();
         let why = self.wait(pidfd.as_ref());
@@ -71,10 +73,14 @@ impl Guard {
         // Read when all is gone, and before the group is.
         let counted = self.groups.counted();
         // The kernel says that memory is out before it chooses whom to end, and counts nobody when this was sooner.
-        let out_of_memory = counted.killed.max(u64::from(why == Why::OutOfMemory));
+        let killed = counted.killed.saturating_sub(killed_before);
+        let out_of_memory = killed.max(u64::from(why == Why::OutOfMemory));
         let peak_memory = counted.peak.filter(|_| out_of_memory > 0).unwrap_or(peak_memory);
         self.tell(&FromLauncher::Ended { status, peak_memory, cpu, out_of_memory });
-        self.groups.remove();
+        // Whose host is gone has nobody to lend them to.
+        if !self.groups.is_lent || why == Why::HostGone {
+            self.groups.remove();
+        }
     }
 
     /// Waits for the end of the worker process, or for what is to end it.

@@ -28,7 +28,7 @@ use super::{
 };
 use crate::{
     sandbox::{Failed, Plan, Rlimits, groups::Groups},
-    wire::{Decoder, FromLauncher, Launch, Message, Outgoing, ResourceLimits, ToLauncher},
+    wire::{Decoder, FromLauncher, Groups as WireGroups, Launch, Message, Outgoing, ResourceLimits, ToLauncher},
 };
 
 /// The descriptors that come with a launch, in this order.
@@ -76,7 +76,7 @@ fn launch() -> Result<(), Failure> {
     forget_mark();
     match first {
         ToLauncher::Launch(launch) => become_guard(&launch, descriptors, None),
-        ToLauncher::WarmUp(runtime) => match template::serve(&runtime)? {
+        ToLauncher::WarmUp(settings) => match template::serve(&settings)? {
             Some(warmed) => take_launch(warmed),
             None => Ok(()),
         },
@@ -104,7 +104,7 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warme
         Side::Guard(born) => {
             drop((control, page));
             let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
-            Guard::new(born, UnixStream::from(lifeline), groups(launch)).watch();
+            Guard::new(born, UnixStream::from(lifeline), groups(&launch.groups)).watch();
             // What a template has made is its own to drop.
             std::mem::forget(warmed);
             Ok(())
@@ -120,7 +120,8 @@ fn work(
     (channels, warmed): (Channels, Option<Warmed>),
 ) -> Result<(), Failure> {
     let_go_of_lifeline()?;
-    let plan = plan(launch);
+    let is_offline = warmed.as_ref().is_some_and(|warmed| warmed.is_offline);
+    let plan = Plan { is_offline, ..plan(launch) };
     let failed = |failed: Failed| Failure::at(failed.step)(failed.errno);
     let entered = plan.enter().map_err(failed)?;
     if entered.has_processes() {
@@ -149,7 +150,7 @@ fn must_be_single_threaded() -> Result<(), Failure> {
 fn plan(launch: &Launch) -> Plan {
     let Launch { limits, confinement, .. } = launch;
     let &ResourceLimits { open_files, file_size, data, core, stack } = limits;
-    let groups = groups(launch);
+    let groups = groups(&launch.groups);
     let required = |mechanism: &Mechanism| confinement.require.iter().any(|name| name == mechanism.name());
     Plan {
         groups,
@@ -160,12 +161,13 @@ fn plan(launch: &Launch) -> Plan {
         directory: confinement.directory,
         scratch: confinement.scratch,
         network: if confinement.network { Network::None } else { Network::Host },
+        is_offline: false,
         system_calls: if confinement.system_calls { SystemCalls::Filtered } else { SystemCalls::All },
         require: Mechanism::ALL.into_iter().filter(required).collect(),
     }
 }
 
-fn groups(Launch { groups, .. }: &Launch) -> Groups {
+pub(super) fn groups(groups: &WireGroups) -> Groups {
     let path = |path: &Option<String>| path.as_ref().map(std::path::PathBuf::from);
     Groups {
         memory: path(&groups.memory),
@@ -173,6 +175,8 @@ fn groups(Launch { groups, .. }: &Launch) -> Groups {
         processor: path(&groups.processor),
         tree: path(&groups.tree),
         is_unified: groups.is_unified,
+        is_lent: groups.is_lent,
+        ..Groups::default()
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn serve(launch: &Launch, channels: Channels, warmed: Option<Warmed>)
     let interrupts = Arc::new(Interrupts::Shared(page));
     let host = Rc::new(WorkerHost::new(Rc::new(outlet.clone()), interrupts.clone()));
     let mut runtime = match warmed {
-        Some(Warmed { runtime, host: later }) => {
+        Some(Warmed { runtime, host: later, .. }) => {
             later.set(host.clone());
             runtime
         }

@@ -15,24 +15,30 @@ use super::{
     process,
     runtime::{Blocked, Host, Runtime},
 };
-use crate::wire::{FromLauncher, RuntimeSettings};
+use crate::{
+    sandbox::namespaces,
+    wire::{FromLauncher, TemplateSettings},
+};
 
 /// A runtime that was made before there was a worker process to run it for.
 pub(super) struct Warmed {
     pub(super) runtime: Box<dyn Runtime>,
     pub(super) host: Rc<LaterHost>,
+    /// Whether the process is in a network namespace that is empty.
+    pub(super) is_offline: bool,
 }
 
 /// Makes the runtime, and forks until the host is gone. `Some` is in a process that was forked.
-pub(super) fn serve(settings: &RuntimeSettings) -> Result<Option<Warmed>, Failure> {
+pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failure> {
     let _ = rustix::thread::set_name(c"oast-template");
     let host = Rc::new(LaterHost::default());
-    let runtime = process::make_runtime(settings, host.clone()).map_err(|text| Failure {
+    let runtime = process::make_runtime(&settings.runtime, host.clone()).map_err(|text| Failure {
         step: "start the runtime",
         errno: 0,
         text,
     })?;
-    let warmed = Warmed { runtime, host };
+    let is_offline = settings.network && namespaces::go_offline();
+    let warmed = Warmed { runtime, host, is_offline };
     launcher::say(&FromLauncher::Warm);
     while let Some(descriptors) = launcher::receive_fork()? {
         match fork_beside() {
@@ -50,6 +56,7 @@ pub(super) fn serve(settings: &RuntimeSettings) -> Result<Option<Warmed>, Failur
             Err(errno) => launcher::report(Failure::at("fork")(errno)),
         }
     }
+    launcher::groups(&settings.groups).remove_all_like();
     Ok(None)
 }
 

@@ -174,7 +174,10 @@ impl Link {
 
     /// The process closed its control channel. It is leaving, or it must.
     pub(super) async fn closed(&self) {
-        self.expect_end().await;
+        // Whoever has told it to go is not waiting for that.
+        if !self.is_killed() {
+            self.expect_end().await;
+        }
         actix_rt::time::sleep(CLOSED_GRACE).await;
         // One that is dead has done nothing wrong: how it died is the cause, once its guard has ended what it left.
         if !self.is_dead() {

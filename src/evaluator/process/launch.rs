@@ -18,7 +18,10 @@ use crate::{
         groups::{self, Groups},
         rlimits,
     },
-    wire::{Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits, ToLauncher},
+    wire::{
+        Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits, TemplateSettings,
+        ToLauncher,
+    },
     worker::MARK,
 };
 
@@ -49,7 +52,8 @@ pub(super) fn send(
 ) -> Result<Start> {
     let Theirs { standard, control, page, has_namespace } = theirs;
     let group_limits = group_limits(launch, has_namespace);
-    let groups = Groups::named(group_limits);
+    let template = settings.template.as_ref();
+    let groups = template.map_or_else(|| Groups::named(group_limits), |template| template.lend(group_limits));
     let mut outgoing = Outgoing::new(LIMIT);
     let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
     message.encode(&mut outgoing).map_err(std::io::Error::other)?;
@@ -63,14 +67,17 @@ pub(super) fn send(
     let template = settings.template.clone().map(|template| Making {
         template,
         command: command(settings, launch, "oast-template"),
-        settings: settings.runtime.clone(),
+        settings: TemplateSettings {
+            runtime: settings.runtime.clone(),
+            network: launch.profile.sandbox.network == Network::None,
+            groups: wire_groups(&groups),
+        },
     });
     Ok(Start { command: command(settings, launch, "oast-worker"), standard, template, groups, group_limits })
 }
 
 fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
     let limits = &launch.profile.limits;
-    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
     WireLaunch {
         worker: launch.worker.clone(),
         epoch: launch.epoch,
@@ -79,13 +86,19 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
         low_latency: launch.profile.latency == Latency::Low,
         limits: resource_limits(&launch.profile.sandbox),
         confinement: confinement(settings, &launch.profile.sandbox),
-        groups: WireGroups {
-            memory: path(&groups.memory),
-            processes: path(&groups.processes),
-            processor: path(&groups.processor),
-            tree: path(&groups.tree),
-            is_unified: groups.is_unified,
-        },
+        groups: wire_groups(groups),
+    }
+}
+
+fn wire_groups(groups: &Groups) -> WireGroups {
+    let path = |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
+    WireGroups {
+        memory: path(&groups.memory),
+        processes: path(&groups.processes),
+        processor: path(&groups.processor),
+        tree: path(&groups.tree),
+        is_unified: groups.is_unified,
+        is_lent: groups.is_lent,
     }
 }
 

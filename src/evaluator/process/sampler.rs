@@ -37,6 +37,8 @@ struct Tree {
     guard: Pid,
     init: Option<Pid>,
     groups: Groups,
+    /// What the groups hold memory to.
+    limit: Option<u64>,
 }
 
 /// Measures a worker process and says what it found.
@@ -44,16 +46,17 @@ pub(super) fn sample(link: Rc<Link>) {
     let pid = |number: u32| Pid::from_raw(number.cast_signed());
     let init = link.state.borrow().worker.as_ref().and_then(|worker| pid(worker.init));
     let launcher = link.launcher.borrow();
-    let guard = launcher.as_ref().and_then(|launcher| Some((pid(launcher.pid)?, launcher.groups.clone())));
-    let Some((guard, groups)) = guard else { return };
-    drop(launcher);
+    let Some((launcher, guard)) = launcher.as_ref().and_then(|launcher| Some((launcher, pid(launcher.pid)?))) else {
+        return;
+    };
+    let (groups, limit) = (launcher.groups.clone(), launcher.group_limits.memory);
     // The link lives as long as the process, and no longer for being measured.
     let link = Rc::downgrade(&link);
     drop(actix_rt::spawn(async move {
         while link.strong_count() > 0 {
             let (sender, measured) = oneshot::channel();
             // Without the thread, the program is ending.
-            let tree = Tree { guard, init, groups: groups.clone() };
+            let tree = Tree { guard, init, groups: groups.clone(), limit };
             drop(orders().send((tree, sender)));
             match (measured.await, link.upgrade()) {
                 (Ok(Sample { memory, cpu }), Some(link)) => {
@@ -81,12 +84,17 @@ fn orders() -> &'static Sender<Order> {
 fn run(orders: &Receiver<Order>) {
     let mut kept = None;
     for (tree, reply) in orders {
+        if let Some(sample) = count(&tree) {
+            // The caller may be gone meanwhile.
+            drop(reply.send(sample));
+            continue;
+        }
         // A panic costs one measurement, and what was kept until then; the next is made anew.
         let system = kept.take();
         let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, &tree)));
         if let Ok(Some((system, sample))) = measured {
             kept = Some(system);
-            let sample = counted(sample, &tree.groups);
+            let sample = counted(sample, &tree);
             // The caller may be gone meanwhile.
             drop(reply.send(sample));
         }
@@ -95,11 +103,20 @@ fn run(orders: &Receiver<Order>) {
 
 /// Corrected by what control groups count. The times of children that nobody waited for are in no process's account; memory
 /// that processes share, as what a fork has not written to, is in the account of each.
-fn counted(Sample { memory, cpu }: Sample, groups: &Groups) -> Sample {
+fn counted(Sample { memory, cpu }: Sample, Tree { groups, limit, .. }: &Tree) -> Sample {
+    // Where a group holds it, the kernel decides when it has too much.
+    let below_limit = limit.map_or(ByteSize(u64::MAX), |limit| ByteSize(limit.saturating_sub(1)));
     Sample {
-        memory: groups.memory_now().map_or(memory, |all| memory.min(all)),
+        memory: groups.memory_now().map_or(memory, |all| memory.min(all).min(below_limit)),
         cpu: groups.cpu().map_or(cpu, |all| cpu.max(all)),
     }
+}
+
+/// What control groups count, where it is little: with what was read from files, which makes room when it must, it is no less
+/// than what is used. To look at each process takes ten times as long.
+fn count(Tree { groups, limit, .. }: &Tree) -> Option<Sample> {
+    let memory = groups.memory_now().filter(|used| limit.is_some_and(|limit| used.get() < limit / 2))?;
+    Some(Sample { memory, cpu: groups.cpu()? })
 }
 
 /// `None` where there is no `/proc`: then nothing is measured.
@@ -160,7 +177,7 @@ mod tests {
     #[test]
     fn what_is_below_a_process_can_be_measured_again_and_again() {
         let mut child = sleeper();
-        let tree = Tree { guard: rustix::process::getpid(), init: None, groups: Groups::default() };
+        let tree = Tree { guard: rustix::process::getpid(), init: None, groups: Groups::default(), limit: None };
         let (system, first) = measure_tree(None, &tree).unwrap();
         let (_, second) = measure_tree(Some(system), &tree).unwrap();
         child.kill().unwrap();

@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 use super::{
     link::GUARD_PATIENCE,
-    template::{Making, Templates},
+    template::{Making, Template, Templates},
 };
 use crate::sandbox::{
     descendants,
@@ -48,14 +48,16 @@ enum Order {
     /// Walking `/proc` takes long, which no supervisor's thread should wait for.
     KillGroup(u32),
     Collect(u32),
-    /// Nobody has this template any more.
-    Retire(u64),
+    /// Nobody has this template any more, nor the groups that its forks had.
+    Retire(u64, Vec<Groups>),
 }
 
 /// A child of this program: a launcher, or a template.
 pub(super) struct Process {
     pid: Pid,
     groups: Groups,
+    /// Who has lent them, and what they hold to.
+    lender: Option<(Template, Limits)>,
 }
 
 /// A process that is about to end.
@@ -72,8 +74,9 @@ struct Ending {
 #[derive(Debug)]
 pub(super) struct Launcher {
     pub(super) pid: u32,
-    /// Those of its worker process.
+    /// Those of its worker process, and what they hold it to.
     pub(super) groups: Groups,
+    pub(super) group_limits: Limits,
 }
 
 /// Starts a launcher. Blocks nobody: `vfork` stops the thread that calls it until the new program runs.
@@ -112,9 +115,9 @@ fn orders() -> &'static Sender<Order> {
 }
 
 /// A template is of no use any more.
-pub(super) fn retire(template: u64) {
+pub(super) fn retire(template: u64, groups: Vec<Groups>) {
     // Without the thread, the program is ending.
-    drop(orders().send(Order::Retire(template)));
+    drop(orders().send(Order::Retire(template, groups)));
 }
 
 fn run(orders: &Receiver<Order>) {
@@ -151,10 +154,11 @@ impl Nest {
                 let process = self.launchers.remove(&pid);
                 self.end(process);
             }
-            Order::Retire(template) => {
+            Order::Retire(template, groups) => {
                 let mut retired = Vec::new();
                 self.templates.retire(template, &mut retired);
                 self.end(retired);
+                groups.iter().for_each(|groups| _ = groups.remove());
             }
         }
     }
@@ -162,6 +166,7 @@ impl Nest {
     fn start(&mut self, start: Start) -> std::io::Result<Launcher> {
         let Start { command, standard, template, groups, group_limits } = start;
         groups.make(group_limits);
+        let lender = template.as_ref().map(|making| (making.template.clone(), group_limits));
         let mut retired = Vec::new();
         let fork = |making| self.templates.fork(making, standard.each_ref().map(OwnedFd::as_fd), &mut retired);
         let forked = template.and_then(fork);
@@ -171,8 +176,8 @@ impl Nest {
             None => spawn_with(command, standard).inspect_err(|_| _ = groups.remove())?,
         };
         let number = pid.as_raw_nonzero().get().unsigned_abs();
-        self.launchers.insert(number, Process { pid, groups: groups.clone() });
-        Ok(Launcher { pid: number, groups })
+        self.launchers.insert(number, Process { pid, groups: groups.clone(), lender });
+        Ok(Launcher { pid: number, groups, group_limits })
     }
 
     fn end(&mut self, processes: impl IntoIterator<Item = Process>) {
@@ -188,6 +193,9 @@ impl Ending {
         self.is_collected = self.is_collected
             || !matches!(rustix::process::waitpid(Some(self.process.pid), WaitOptions::NOHANG), Ok(None));
         if self.is_collected {
+            if self.process.gives_back() {
+                return false;
+            }
             // It has removed them, unless somebody has killed it. What nobody can end holds them for ever.
             self.process.groups.kill();
             return !self.process.groups.remove() && self.since.elapsed() < LAST_PATIENCE;
@@ -203,7 +211,12 @@ impl Ending {
 impl Process {
     /// Of one that is in the groups of this program.
     pub(super) fn without_groups(pid: Pid) -> Self {
-        Self { pid, groups: Groups::default() }
+        Self { pid, groups: Groups::default(), lender: None }
+    }
+
+    /// Gives its groups back to whoever has lent them, if they are of use.
+    fn gives_back(&self) -> bool {
+        self.lender.as_ref().is_some_and(|(template, limits)| template.take_back(*limits, &self.groups))
     }
 
     /// Kills what is below a guard, the guard, and whatever is still in its process group. A guard that is killed ends nothing

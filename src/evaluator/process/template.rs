@@ -1,6 +1,6 @@
-//! The host's side of templates: which processes are forked from which, when one is replaced by a fresh one, and what is done
-//! without. What a template does itself is in `src/worker/template.rs`. All of this belongs to the one thread that starts
-//! processes.
+//! The host's side of templates: which groups their forks are lent, which processes are forked from which, when one is replaced by a fresh one, and what is done
+//! without. What a template does itself is in `src/worker/template.rs`. The processes belong to the one thread that
+//! starts them.
 
 use std::{
     collections::HashMap,
@@ -9,7 +9,7 @@ use std::{
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     process::{Command, Stdio},
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -27,7 +27,10 @@ use super::{
     link::socket_pair,
     spawner::{self, Process},
 };
-use crate::wire::{Decoder, FromLauncher, Message, Outgoing, RuntimeSettings, ToLauncher};
+use crate::{
+    sandbox::groups::{Groups, Limits},
+    wire::{Decoder, FromLauncher, Message, Outgoing, TemplateSettings, ToLauncher},
+};
 
 /// After so many forks a template is replaced: all that it forks have the same layout of memory, and the same secrets in it.
 const MOST_FORKS: u32 = 1000;
@@ -35,6 +38,8 @@ const MOST_FORKS: u32 = 1000;
 const LONGEST_LIFE: Duration = Duration::from_secs(600);
 /// How long a fork may take.
 const FORK_TIME: Duration = Duration::from_secs(1);
+/// How many groups are kept for forks to come.
+const MOST_FREE: usize = 64;
 /// After a template that failed, processes are started without one for this long.
 const PAUSE: Duration = Duration::from_secs(1);
 /// These messages have few bytes.
@@ -42,16 +47,20 @@ const LIMIT: ByteSize = ByteSize::kib(64);
 
 /// What worker processes are forked from. Clones are the same one; its process ends with the last of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Template(Arc<Id>);
+pub(crate) struct Template(Arc<Nest>);
 
 #[derive(Debug)]
-struct Id(u64);
+struct Nest {
+    id: u64,
+    /// Groups that are made and that nobody is in, with what they hold to.
+    free: Mutex<Vec<(Limits, Groups)>>,
+}
 
 /// What is needed to start a template.
 pub(super) struct Making {
     pub(super) template: Template,
     pub(super) command: Command,
-    pub(super) settings: RuntimeSettings,
+    pub(super) settings: TemplateSettings,
 }
 
 /// All templates of this program.
@@ -78,13 +87,36 @@ struct Nursery {
 impl Template {
     pub(crate) fn new() -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(Arc::new(Id(LAST.fetch_add(1, Ordering::Relaxed))))
+        Self(Arc::new(Nest { id: LAST.fetch_add(1, Ordering::Relaxed), free: Mutex::default() }))
+    }
+
+    /// Groups for a fork, which are made already where there are any.
+    pub(super) fn lend(&self, limits: Limits) -> Groups {
+        let mut free = self.free();
+        let found = free.iter().position(|(held, _)| *held == limits);
+        found.map_or_else(|| Groups::to_lend(limits, self.0.id), |at| free.swap_remove(at).1)
+    }
+
+    /// Takes the groups of a fork back that is gone. Whether they are of use.
+    pub(super) fn take_back(&self, limits: Limits, groups: &Groups) -> bool {
+        let Some(groups) = groups.clone().take_back() else { return false };
+        let mut free = self.free();
+        let has_room = free.len() < MOST_FREE;
+        if has_room {
+            free.push((limits, groups));
+        }
+        has_room
+    }
+
+    fn free(&self) -> MutexGuard<'_, Vec<(Limits, Groups)>> {
+        self.0.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Id {
+impl Drop for Nest {
     fn drop(&mut self) {
-        spawner::retire(self.0);
+        let free = std::mem::take(self.free.get_mut().unwrap_or_else(PoisonError::into_inner));
+        spawner::retire(self.id, free.into_iter().map(|(_, groups)| groups).collect());
     }
 }
 
@@ -98,7 +130,7 @@ impl Templates {
         retired: &mut Vec<Process>,
     ) -> Option<Pid> {
         let Making { template, command, settings } = making;
-        let succession = self.0.entry(template.0.0).or_default();
+        let succession = self.0.entry(template.0.id).or_default();
         succession.promote(retired);
         if succession.needs_another() {
             succession.coming = Nursery::start(command, settings).ok();
@@ -142,10 +174,10 @@ impl Succession {
 }
 
 impl Nursery {
-    fn start(mut command: Command, settings: RuntimeSettings) -> Result<Self> {
+    fn start(mut command: Command, settings: TemplateSettings) -> Result<Self> {
         let (socket, theirs) = socket_pair()?;
         command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-        send(&socket, &ToLauncher::WarmUp(settings), &[])?;
+        send(&socket, &ToLauncher::WarmUp(Box::new(settings)), &[])?;
         let pid = spawner::spawn(command)?;
         Ok(Self { pid, socket, decoder: Decoder::new(LIMIT), forks: 0, since: Instant::now() })
     }
