@@ -70,12 +70,13 @@ fn ruleset(plan: &Plan, view: View) -> Result<RulesetCreated, RulesetError> {
     }
 }
 
-/// The root of its own has only what may be read.
+/// The root of its own has only what may be read, and what may be written is its own. Devices are files among others there.
 fn rules_for_own_root(scratch: u64) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
     let readable = std::iter::once((PathBuf::from("/"), AccessFs::from_read(VERSION)));
-    let writable = root::WRITABLE.iter().filter(move |_| scratch > 0);
-    let writable = writable.map(|path| (PathBuf::from(path), AccessFs::from_all(VERSION)));
-    readable.chain(writable).chain(devices()).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
+    let writable = root::WRITABLE.iter().filter(move |_| scratch > 0).map(|path| (path, AccessFs::from_all(VERSION)));
+    let devices = (scratch == 0).then(devices).into_iter().flatten();
+    let writable = writable.map(|(path, access)| (PathBuf::from(path), access));
+    readable.chain(writable).chain(devices).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
 }
 
 /// What can be opened now. What cannot, cannot be afterwards either. A directory that is all there is was given to nobody.

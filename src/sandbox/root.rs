@@ -26,8 +26,9 @@ use super::{
 /// Where the new root is put together. Every system has it, and nothing that is needed meanwhile is below it.
 const BASE: &str = "/tmp";
 
-/// Where files may be written. Code that was given no directory starts in the last of them.
-pub(super) const WRITABLE: [&str; 3] = ["/tmp", "/dev/shm", "/scratch"];
+/// Where files may be written. Code that was given no directory starts in the last of them. Whatever is put beside devices is
+/// nobody else's either.
+pub(super) const WRITABLE: [&str; 3] = ["/tmp", "/dev", "/scratch"];
 
 /// What programs expect beside the devices.
 const LINKS: [(&str, &str); 4] = [
@@ -60,8 +61,8 @@ pub(super) fn enter(plan: &Plan, own_processes: bool) -> Result<Taken, Failed> {
         return Ok(Taken::NotHere(errno));
     }
     SYSTEM.iter().try_for_each(|path| show(Path::new(path))).map_err(failed("show the system"))?;
-    DEVICES.iter().try_for_each(|path| show_device(Path::new(path))).map_err(failed("show devices"))?;
     make_room().map_err(failed("make room for files"))?;
+    DEVICES.iter().try_for_each(|path| show_device(Path::new(path))).map_err(failed("show devices"))?;
     if let Some((path, directory)) = &directory {
         show_directory(path, directory).map_err(failed("show the directory"))?;
     }
@@ -94,8 +95,9 @@ fn show_processes(own: bool) -> Result<(), Errno> {
 fn show(path: &Path) -> io::Result<()> {
     let place = below(path);
     let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if let Some(parent) = place.parent() {
-        fs::create_dir_all(parent)?;
+    if let Some(parent) = path.parent().filter(|parent| parent.parent().is_some()) {
+        // It is there when another one is shown in it already.
+        let _ = fs::create_dir(below(parent));
     }
     if found.is_symlink() {
         return symlink(fs::read_link(path)?, place);
@@ -113,13 +115,12 @@ fn show_device(path: &Path) -> io::Result<()> {
         return Ok(());
     }
     let place = below(path);
-    fs::create_dir_all(below("/dev"))?;
     fs::File::create(&place)?;
     Ok(rustix::mount::mount_bind(path, &place)?)
 }
 
 fn make_room() -> io::Result<()> {
-    WRITABLE.iter().try_for_each(|path| fs::create_dir_all(below(path)))?;
+    WRITABLE.iter().chain(&["/dev/shm"]).try_for_each(|path| fs::create_dir(below(path)))?;
     LINKS.iter().try_for_each(|(to, path)| symlink(to, below(path)))
 }
 

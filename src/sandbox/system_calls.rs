@@ -135,46 +135,65 @@ const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWCGROUP,
 ];
 
-/// Filters the system calls of this process for good.
+/// Filters the system calls of this process for good. It is one program: the kernel translates each, which takes longer than all
+/// else that confines.
 pub(super) fn filter(plan: &Plan) -> Result<Taken, Failed> {
     let rules = rules(plan).map_err(malformed)?;
     if rules.is_empty() {
         return Ok(Taken::Yes);
     }
-    forbid_second_numbers()?;
+    apply(&program(plan, rules)?)
+}
+
+/// Calls that are forbidden whatever their arguments are found by their numbers, one comparison each. The rest is for the
+/// crate's own program, which is entered with whatever was not found, and ends in permission.
+fn program(plan: &Plan, rules: Rules) -> Result<BpfProgram, Failed> {
+    let (always, sometimes): (Rules, Rules) = rules.into_iter().partition(|(_, rules)| rules.is_empty());
+    // Its flags lie in memory, where no filter sees them. Without it, the C library uses `clone`.
+    let hidden = (plan.system_calls == SystemCalls::Filtered).then_some(libc::SYS_clone3);
+    let mut program = by_number(always.keys().copied(), hidden);
+    if sometimes.is_empty() {
+        program.push(step(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_ALLOW));
+        return Ok(program);
+    }
+    let architecture = std::env::consts::ARCH.try_into().map_err(malformed)?;
     let forbid = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-    if let not_here @ Taken::NotHere(_) = install(rules, forbid)? {
-        return Ok(not_here);
-    }
-    if plan.system_calls == SystemCalls::Filtered {
-        // Its flags lie in memory, where no filter sees them. Without it, the C library uses `clone`.
-        let hidden = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-        install(hidden, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))?;
-    }
-    Ok(Taken::Yes)
+    let filter = SeccompFilter::new(sometimes, SeccompAction::Allow, forbid, architecture).map_err(malformed)?;
+    program.extend(BpfProgram::try_from(filter).map_err(malformed)?);
+    Ok(program)
 }
 
 /// On x86-64 a kernel may know each call by a second number, with this bit (the ABI called x32). The rules do not.
-#[cfg(target_arch = "x86_64")]
 const SECOND_NUMBERS: u32 = 0x4000_0000;
 
-#[cfg(target_arch = "x86_64")]
-fn forbid_second_numbers() -> Result<(), Failed> {
-    let code = |code: u32| u16::try_from(code).unwrap_or_default();
-    let step = |what, jt, jf, k| sock_filter { code: code(what), jt, jf, k };
-    let program = [
-        // The number is the first thing that a filter finds.
-        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        step(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 1, SECOND_NUMBERS),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs()),
-        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
-    ];
-    apply(&program).map(drop)
+/// Fails with `EPERM` for each of some numbers, and as if it were not there for what is hidden. Goes on behind its end with
+/// whatever is none of them.
+fn by_number(forbidden: impl ExactSizeIterator<Item = libc::c_long>, hidden: Option<libc::c_long>) -> BpfProgram {
+    // The number is the first thing that a filter finds.
+    let mut program = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
+    // How many steps are left until the one that forbids. The one behind it says that there is no such call.
+    let mut left = 1 + forbidden.len() + hidden.iter().len();
+    let mut compare = |how, number: u32, beyond: usize| {
+        // A jump of more than 255 steps cannot be written; there are a third as many numbers.
+        program.push(step(
+            libc::BPF_JMP | how | libc::BPF_K,
+            u8::try_from(left + beyond).unwrap_or(u8::MAX),
+            0,
+            number,
+        ));
+        left -= 1;
+    };
+    compare(libc::BPF_JGE, SECOND_NUMBERS, 1);
+    let number = |call: libc::c_long| u32::try_from(call).unwrap_or(u32::MAX);
+    hidden.into_iter().for_each(|call| compare(libc::BPF_JEQ, number(call), 1));
+    forbidden.for_each(|call| compare(libc::BPF_JEQ, number(call), 0));
+    let fail = |errno: i32| step(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_ERRNO | errno.unsigned_abs());
+    program.extend([step(libc::BPF_JMP | libc::BPF_JA, 0, 0, 2), fail(libc::EPERM), fail(libc::ENOSYS)]);
+    program
 }
 
-#[cfg(not(target_arch = "x86_64"))]
-const fn forbid_second_numbers() -> Result<(), Failed> {
-    Ok(())
+fn step(what: u32, jt: u8, jf: u8, k: u32) -> sock_filter {
+    sock_filter { code: u16::try_from(what).unwrap_or_default(), jt, jf, k }
 }
 
 type Rules = BTreeMap<i64, Vec<Rule>>;
@@ -228,13 +247,6 @@ fn sockets(plan: &Plan, rules: &mut Rules) -> Result<(), seccompiler::BackendErr
     Ok(())
 }
 
-fn install(rules: Rules, action: SeccompAction) -> Result<Taken, Failed> {
-    let architecture = std::env::consts::ARCH.try_into().map_err(malformed)?;
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, architecture).map_err(malformed)?;
-    let program: BpfProgram = filter.try_into().map_err(malformed)?;
-    apply(&program)
-}
-
 fn apply(program: &[sock_filter]) -> Result<Taken, Failed> {
     match seccompiler::apply_filter(program) {
         Ok(()) => Ok(Taken::Yes),
@@ -268,13 +280,38 @@ mod tests {
             strange,
         ];
         for plan in variants {
-            let rules = rules(&plan).unwrap();
-            let architecture = std::env::consts::ARCH.try_into().unwrap();
-            let forbid = SeccompAction::Errno(libc::EPERM.unsigned_abs());
-            let filter = SeccompFilter::new(rules, SeccompAction::Allow, forbid, architecture).unwrap();
-            assert!(BpfProgram::try_from(filter).is_ok_and(|program| program.len() > 4));
+            let program = program(&plan, rules(&plan).unwrap()).unwrap();
+            assert!(program.len() > 4 && program.len() < 400, "{}", program.len());
+            let lost = |(at, step): (usize, &sock_filter)| at + usize::from(step.jt.max(step.jf)) + 1 >= program.len();
+            let jumps = program.iter().enumerate().filter(|(_, step)| step.jt > 0 || step.jf > 0);
+            assert!(!jumps.clone().any(lost) && jumps.clone().all(|(_, step)| step.jt < u8::MAX), "a jump is too far");
         }
         assert!(rules(&plan(&Profile::trusted())).unwrap().is_empty());
+    }
+
+    #[test]
+    fn calls_are_found_by_their_numbers() {
+        let program = by_number([7, 9].into_iter(), Some(8));
+        let refuse = |number: u32| {
+            let (mut at, mut steps) = (1, 0);
+            while let Some(found) = program.get(at) {
+                let what = u32::from(found.code);
+                let jumps = match what & 0xf0 {
+                    libc::BPF_JEQ => number == found.k,
+                    libc::BPF_JGE => number >= found.k,
+                    _ if what == libc::BPF_RET => return Some(found.k & 0xffff),
+                    _ => false,
+                };
+                let further = if what == libc::BPF_JMP | libc::BPF_JA { found.k as usize } else { 0 };
+                at += 1 + further + if jumps { usize::from(found.jt) } else { 0 };
+                steps += 1;
+                assert!(steps < 100);
+            }
+            None
+        };
+        let (forbidden, absent) = (Some(libc::EPERM.unsigned_abs()), Some(libc::ENOSYS.unsigned_abs()));
+        assert_eq!([6, 7, 8, 9, 10].map(refuse), [None, forbidden, absent, forbidden, None]);
+        assert_eq!(refuse(SECOND_NUMBERS | 7), absent);
     }
 
     #[test]

@@ -78,7 +78,7 @@ impl Guard {
         let peak_memory = counted.peak.filter(|_| out_of_memory > 0).unwrap_or(peak_memory);
         self.tell(&FromLauncher::Ended { status, peak_memory, cpu, out_of_memory });
         // Whose host is gone has nobody to lend them to.
-        if !self.groups.is_lent || why == Why::HostGone {
+        if !self.groups.is_lent || self.is_alone() {
             self.groups.remove();
         }
     }
@@ -112,6 +112,14 @@ impl Guard {
                 Err(_) => return Why::HostGone,
             }
         }
+    }
+
+    /// Whether the host is gone. One that only wants the worker process to end closes one direction of the lifeline.
+    fn is_alone(&self) -> bool {
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut watched = [PollFd::new(&self.lifeline, PollFlags::empty())];
+        let looked = rustix::event::poll(&mut watched, Some(&now));
+        looked.is_ok() && watched[0].revents().contains(PollFlags::HUP)
     }
 
     /// With its first process, the kernel ends all others of a namespace, and lets it go when they are gone.
