@@ -36,6 +36,7 @@
 //! | 16 | host → launcher | `Launch` | 0 | `Launch` |
 //! | 17 | host → launcher | `WarmUp` | 0 | `TemplateSettings`: become a template |
 //! | 18 | host → template | `Fork` | 0 | nothing; three descriptors come along, the standard ones of a launcher |
+//! | 19 | host → launcher | `Probe` | 0 | nothing: try to enter all namespaces |
 //! | 32 | worker → host | `Hello` | 0 | `text` runtime, `Capabilities`, `BuildId` |
 //! | 33 | worker → host | `Suspended` | yes | empty. The evaluation waits, and others may run |
 //! | 34 | worker → host | `Replied` | yes | `Reply`, `u64` stdout end, `u64` stderr end: how many bytes the runtime itself wrote to each pipe so far |
@@ -47,6 +48,7 @@
 //! | 50 | launcher → host | `Failed` | 0 | `text` step, `i32` errno or 0, `text` what went wrong |
 //! | 51 | template → host | `Warm` | 0 | nothing |
 //! | 52 | template → host | `Forked` | 0 | `u32` process id of the launcher |
+//! | 53 | launcher → host | `Probed` | 0 | `i32` errno, or 0 where they could be entered |
 //!
 //! # Types of the body
 //!

@@ -7,10 +7,12 @@ use rustix::process::{Resource, getrlimit};
 use super::{Machine, Mechanism, ResourceLimit};
 use crate::{
     config::{ByteSize, Mechanism as Wall},
+    evaluator::process::probe_namespaces,
     sandbox::{
         available::{self, CgroupLayout},
         plan::is_here,
     },
+    worker,
 };
 
 /// The machine, as this process finds it.
@@ -80,6 +82,15 @@ fn landlock() -> Mechanism {
 
 fn user_namespaces() -> Mechanism {
     match available::user_namespaces_forbidden_by() {
+        // Whatever is around this process may forbid them all the same, so they are tried where that can be.
+        None if worker::is_initialized() => match probe_namespaces() {
+            Ok(()) => found(Wall::UserNamespaces, "a process has entered all of them"),
+            Err(error) => Mechanism {
+                is_available: false,
+                is_used: false,
+                ..found(Wall::UserNamespaces, format!("no setting forbids them, and yet: {error}"))
+            },
+        },
         None => found(Wall::UserNamespaces, "no setting forbids them"),
         Some(by) => found(Wall::UserNamespaces, format!("forbidden by {by}")),
     }

@@ -9,6 +9,7 @@ mod output;
 mod reader;
 mod sampler;
 mod spawner;
+mod talk;
 mod template;
 
 use std::{
@@ -27,7 +28,7 @@ use crate::{
 };
 
 use self::link::Link;
-pub(crate) use self::template::Template;
+pub(crate) use self::{talk::probe_namespaces, template::Template};
 
 /// What worker processes of one worker are started with, besides their profile.
 #[derive(Clone, Debug)]

@@ -9,13 +9,20 @@ use rustix::{
     thread::{UnshareFlags, unshare_unsafe},
 };
 
-use super::plan::{Failed, Plan, Taken, at};
+use super::{
+    plan::{Failed, Plan, Taken, at},
+    privileges,
+};
+
+/// Those that keep a process from others.
+const OF_STRANGERS: UnshareFlags =
+    UnshareFlags::NEWPID.union(UnshareFlags::NEWIPC).union(UnshareFlags::NEWUTS).union(UnshareFlags::NEWCGROUP);
 
 /// What is made for a plan. That of users stands before all others.
 pub(super) fn wanted(plan: &Plan) -> UnshareFlags {
     let mut flags = UnshareFlags::empty();
     if plan.privileges == Privileges::Dropped {
-        flags |= UnshareFlags::NEWPID | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS | UnshareFlags::NEWCGROUP;
+        flags |= OF_STRANGERS;
     }
     if plan.files == Files::ReadOnly {
         flags |= UnshareFlags::NEWNS;
@@ -26,6 +33,16 @@ pub(super) fn wanted(plan: &Plan) -> UnshareFlags {
     // Root needs none for the others, and would be root of nothing else in it.
     let stays_root = plan.privileges == Privileges::Kept && rustix::process::geteuid().is_root();
     if flags.is_empty() || stays_root { flags } else { flags | UnshareFlags::NEWUSER }
+}
+
+/// Enters all that a stranger's process would, to see whether that can be.
+pub(crate) fn probe() -> Result<(), Errno> {
+    privileges::stop_being_root().map_err(|failed| failed.errno)?;
+    match enter(OF_STRANGERS | UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET) {
+        Ok(Taken::Yes) => Ok(()),
+        Ok(Taken::NotHere(errno)) => Err(errno),
+        Err(failed) => Err(failed.errno),
+    }
 }
 
 /// Moves this process, which runs nobody's code, to an empty network, in which its forks are then: to make one takes longer than

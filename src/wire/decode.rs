@@ -72,6 +72,7 @@ impl Message for FromLauncher {
             kind::FAILED => body.serde().map(|(step, errno, text)| Self::Failed { step, errno, text }),
             kind::WARM => Ok(Self::Warm),
             kind::FORKED => body.get().map(|pid| Self::Forked { pid }),
+            kind::PROBED => body.get().map(|errno| Self::Probed { errno }),
             _ => return Err(WireError::Kind(kind)),
         };
         message.map_err(|cause| WireError::Malformed { kind, cause })
@@ -89,6 +90,7 @@ impl Message for ToLauncher {
             kind::LAUNCH => body.serde().map(|launch| Self::Launch(Box::new(launch))),
             kind::WARM_UP => body.serde().map(|settings| Self::WarmUp(Box::new(settings))),
             kind::FORK => Ok(Self::Fork),
+            kind::PROBE => Ok(Self::Probe),
             _ => return Err(WireError::Kind(kind)),
         };
         message.map_err(|cause| WireError::Malformed { kind, cause })

@@ -73,6 +73,7 @@ pub(super) fn from_launcher(message: &FromLauncher, outgoing: &mut Outgoing) -> 
         }
         FromLauncher::Warm => outgoing.frame(kind::WARM, 0, empty),
         FromLauncher::Forked { pid } => outgoing.frame(kind::FORKED, 0, |body| body.put(pid)),
+        FromLauncher::Probed { errno } => outgoing.frame(kind::PROBED, 0, |body| body.put(errno)),
     }
 }
 
@@ -81,6 +82,7 @@ pub(super) fn to_launcher(message: &ToLauncher, outgoing: &mut Outgoing) -> Resu
         ToLauncher::Launch(launch) => outgoing.frame(kind::LAUNCH, 0, |body| body.serde(launch)),
         ToLauncher::WarmUp(runtime) => outgoing.frame(kind::WARM_UP, 0, |body| body.serde(runtime)),
         ToLauncher::Fork => outgoing.frame(kind::FORK, 0, empty),
+        ToLauncher::Probe => outgoing.frame(kind::PROBE, 0, empty),
     }
 }
 

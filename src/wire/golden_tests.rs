@@ -85,6 +85,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         ("failed", failed),
         ("warm", FromLauncher::Warm),
         ("forked", FromLauncher::Forked { pid: 78 }),
+        ("probed", FromLauncher::Probed { errno: 1 }),
     ]);
     let runtime = RuntimeSettings {
         name: "javascript".into(),
@@ -123,6 +124,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         ("launch", launch),
         ("warm_up", ToLauncher::WarmUp(Box::new(TemplateSettings { runtime, network: true, groups }))),
         ("fork", ToLauncher::Fork),
+        ("probe", ToLauncher::Probe),
     ]);
 }
 

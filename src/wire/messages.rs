@@ -18,6 +18,7 @@ pub(super) mod kind {
     pub(in crate::wire) const LAUNCH: u8 = 16;
     pub(in crate::wire) const WARM_UP: u8 = 17;
     pub(in crate::wire) const FORK: u8 = 18;
+    pub(in crate::wire) const PROBE: u8 = 19;
     pub(in crate::wire) const HELLO: u8 = 32;
     pub(in crate::wire) const SUSPENDED: u8 = 33;
     pub(in crate::wire) const REPLIED: u8 = 34;
@@ -29,6 +30,7 @@ pub(super) mod kind {
     pub(in crate::wire) const FAILED: u8 = 50;
     pub(in crate::wire) const WARM: u8 = 51;
     pub(in crate::wire) const FORKED: u8 = 52;
+    pub(in crate::wire) const PROBED: u8 = 53;
 }
 
 /// A set of messages that one end sends and the other takes.
@@ -94,6 +96,8 @@ pub(crate) enum ToLauncher {
     WarmUp(Box<TemplateSettings>),
     /// Fork a launcher, which has the descriptors that come along as its standard ones.
     Fork,
+    /// Try to enter all namespaces, say whether it went well, and leave.
+    Probe,
 }
 
 /// What a launcher tells the host about the worker process that it started.
@@ -132,6 +136,11 @@ pub(crate) enum FromLauncher {
     Forked {
         /// The process id of the launcher, as the host sees it.
         pid: u32,
+    },
+    /// Whether all namespaces could be entered.
+    Probed {
+        /// The error that the kernel gave; 0 when they could.
+        errno: i32,
     },
 }
 

@@ -27,7 +27,7 @@ use super::{
     template::{self, Warmed},
 };
 use crate::{
-    sandbox::{Failed, Plan, Rlimits, groups::Groups},
+    sandbox::{Failed, Plan, Rlimits, groups::Groups, namespaces},
     wire::{Decoder, FromLauncher, Groups as WireGroups, Launch, Message, Outgoing, ResourceLimits, ToLauncher},
 };
 
@@ -81,6 +81,10 @@ fn launch() -> Result<(), Failure> {
             None => Ok(()),
         },
         ToLauncher::Fork => Err(malformed("it is no template")),
+        ToLauncher::Probe => {
+            say(&FromLauncher::Probed { errno: namespaces::probe().map_or_else(Errno::raw_os_error, |()| 0) });
+            Ok(())
+        }
     }
 }
 
@@ -88,7 +92,7 @@ fn launch() -> Result<(), Failure> {
 fn take_launch(warmed: Warmed) -> Result<(), Failure> {
     match receive()? {
         (ToLauncher::Launch(launch), descriptors) => become_guard(&launch, descriptors, Some(warmed)),
-        (ToLauncher::WarmUp(_) | ToLauncher::Fork, _) => Err(malformed("it is no launch")),
+        (ToLauncher::WarmUp(_) | ToLauncher::Fork | ToLauncher::Probe, _) => Err(malformed("it is no launch")),
     }
 }
 
@@ -193,7 +197,9 @@ pub(super) fn receive_fork() -> Result<Option<[OwnedFd; 3]>, Failure> {
             Ok(descriptors) => Ok(Some(descriptors)),
             Err(_) => Err(malformed("descriptors are missing")),
         },
-        Some((ToLauncher::Launch(_) | ToLauncher::WarmUp(_), _)) => Err(malformed("it is a template")),
+        Some((ToLauncher::Launch(_) | ToLauncher::WarmUp(_) | ToLauncher::Probe, _)) => {
+            Err(malformed("it is a template"))
+        }
     }
 }
 

@@ -111,7 +111,7 @@ impl Link {
                 true
             }
             // It is no template.
-            FromLauncher::Warm | FromLauncher::Forked { .. } => false,
+            FromLauncher::Warm | FromLauncher::Forked { .. } | FromLauncher::Probed { .. } => false,
         }
     }
 

@@ -4,10 +4,9 @@
 
 use std::{
     collections::HashMap,
-    io::{IoSlice, Result},
-    mem::MaybeUninit,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
-    process::{Command, Stdio},
+    io::Result,
+    os::fd::BorrowedFd,
+    process::Command,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,21 +14,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use oast_config::ByteSize;
-use rustix::{
-    event::{PollFd, PollFlags, Timespec},
-    io::Errno,
-    net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
-    process::Pid,
-};
+use rustix::{io::Errno, process::Pid};
 
 use super::{
-    link::socket_pair,
     spawner::{self, Process},
+    talk::Talk,
 };
 use crate::{
     sandbox::groups::{Groups, Limits},
-    wire::{Decoder, FromLauncher, Message, Outgoing, TemplateSettings, ToLauncher},
+    wire::{FromLauncher, TemplateSettings, ToLauncher},
 };
 
 /// After so many forks a template is replaced: all that it forks have the same layout of memory, and the same secrets in it.
@@ -42,8 +35,6 @@ const FORK_TIME: Duration = Duration::from_secs(1);
 const MOST_FREE: usize = 64;
 /// After a template that failed, processes are started without one for this long.
 const PAUSE: Duration = Duration::from_secs(1);
-/// These messages have few bytes.
-const LIMIT: ByteSize = ByteSize::kib(64);
 
 /// What worker processes are forked from. Clones are the same one; its process ends with the last of them.
 #[derive(Clone, Debug)]
@@ -77,9 +68,7 @@ struct Succession {
 
 /// A process that forks others, or is about to be ready for it.
 struct Nursery {
-    pid: Pid,
-    socket: OwnedFd,
-    decoder: Decoder<FromLauncher>,
+    talk: Talk,
     forks: u32,
     since: Instant,
 }
@@ -153,7 +142,7 @@ impl Templates {
 impl Succession {
     /// Lets the one that was made serve, once it can.
     fn promote(&mut self, retired: &mut Vec<Process>) {
-        let said = self.coming.as_mut().map(|coming| coming.hear(Duration::ZERO));
+        let said = self.coming.as_mut().map(|coming| coming.talk.hear(Duration::ZERO));
         match said {
             None | Some(Err(Errno::AGAIN)) => {}
             Some(Ok(FromLauncher::Warm)) => {
@@ -174,12 +163,9 @@ impl Succession {
 }
 
 impl Nursery {
-    fn start(mut command: Command, settings: TemplateSettings) -> Result<Self> {
-        let (socket, theirs) = socket_pair()?;
-        command.stdin(Stdio::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
-        send(&socket, &ToLauncher::WarmUp(Box::new(settings)), &[])?;
-        let pid = spawner::spawn(command)?;
-        Ok(Self { pid, socket, decoder: Decoder::new(LIMIT), forks: 0, since: Instant::now() })
+    fn start(command: Command, settings: TemplateSettings) -> Result<Self> {
+        let talk = Talk::start(command, &ToLauncher::WarmUp(Box::new(settings)))?;
+        Ok(Self { talk, forks: 0, since: Instant::now() })
     }
 
     fn is_worn(&self) -> bool {
@@ -188,59 +174,22 @@ impl Nursery {
 
     fn fork(&mut self, standard: [BorrowedFd<'_>; 3]) -> Result<Pid> {
         self.forks += 1;
-        send(&self.socket, &ToLauncher::Fork, &standard)?;
-        match self.hear(FORK_TIME)? {
+        self.talk.say(&ToLauncher::Fork, &standard)?;
+        match self.talk.hear(FORK_TIME)? {
             FromLauncher::Forked { pid } => {
                 let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
                 pid.ok_or_else(|| std::io::Error::other("it forked nobody"))
             }
             FromLauncher::Failed { text, .. } => Err(std::io::Error::other(text)),
-            FromLauncher::Warm | FromLauncher::Born { .. } | FromLauncher::Ended { .. } => {
-                Err(std::io::Error::other("it forked nothing"))
-            }
-        }
-    }
-
-    /// What it says within this time.
-    fn hear(&mut self, patience: Duration) -> std::result::Result<FromLauncher, Errno> {
-        let until = Instant::now() + patience;
-        loop {
-            if let Some(message) = self.decoder.next().map_err(|_malformed| Errno::PROTO)? {
-                return Ok(message);
-            }
-            let left = until.saturating_duration_since(Instant::now());
-            let left = Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() };
-            match rustix::event::poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&left)) {
-                Ok(0) => return Err(Errno::AGAIN),
-                Ok(_) => {}
-                Err(Errno::INTR) => continue,
-                Err(errno) => return Err(errno),
-            }
-            let space = rustix::buffer::spare_capacity(self.decoder.space());
-            match rustix::net::recv(&self.socket, space, RecvFlags::DONTWAIT) {
-                Ok((0, _)) => return Err(Errno::PIPE),
-                Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
+            FromLauncher::Warm
+            | FromLauncher::Born { .. }
+            | FromLauncher::Ended { .. }
+            | FromLauncher::Probed { .. } => Err(std::io::Error::other("it forked nothing")),
         }
     }
 
     /// It leaves when its socket closes.
     fn retire(self) -> Process {
-        Process::without_groups(self.pid)
+        Process::without_groups(self.talk.pid)
     }
-}
-
-fn send(socket: &OwnedFd, message: &ToLauncher, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
-    let mut outgoing = Outgoing::new(LIMIT);
-    message.encode(&mut outgoing).map_err(std::io::Error::other)?;
-    let mut slices = [IoSlice::new(&[]); 4];
-    let count = outgoing.slices(&mut slices);
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
-    let mut rights = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() {
-        rights.push(SendAncillaryMessage::ScmRights(descriptors));
-    }
-    rustix::net::sendmsg(socket.as_fd(), &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
-    Ok(())
 }
