@@ -68,6 +68,7 @@ fn registry(config: &Config, finder: &mut Finder<'_>) {
     finder.at_least_one(registry.memory.is_some_and(|memory| memory.get() == 0), "registry.memory", unlimited);
     finder.at_least_one(registry.pressure == Some(0), "registry.pressure", unlimited);
     finder.at_least_one(registry.pool_per_tenant == Some(0), "registry.pool_per_tenant", unlimited);
+    finder.at_least_one(registry.template_forks == 0, "registry.template_forks", "allow one at least");
     finder.at_least_one(registry.events == 0, "registry.events", "keep one at least");
     finder.refuse(
         registry.pool_min > registry.pool_max,

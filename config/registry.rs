@@ -40,6 +40,12 @@ pub struct Registry {
     /// How many leases of one pool one tenant may have at a time. `None` means as many as the pool has workers.
     #[serde(with = "Limit::<usize>")]
     pub pool_per_tenant: Option<usize>,
+    /// After how many forks a template is replaced.
+    #[serde(with = "Plain::<u32>")]
+    pub template_forks: u32,
+    /// After how long a template is replaced.
+    #[serde(with = "Plain::<Duration>")]
+    pub template_lifetime: Duration,
     /// How many past events are kept for subscribers that read slowly.
     #[serde(with = "Plain::<usize>")]
     pub events: usize,

@@ -109,7 +109,7 @@ impl Oast {
     }
 
     async fn define(&self, spec: Spec, min: usize, max: usize) -> Result<(), CheckoutError> {
-        let template = self.configured(spec).template().into_worker_spec();
+        let template = self.configured(spec).template_of(&self.config().registry).into_worker_spec();
         let per_tenant = self.config().registry.pool_per_tenant.unwrap_or(max);
         let pool = DefinePool { name: template.name.clone(), template, min_spare: min, max, per_tenant };
         self.system.define_pool(pool).await

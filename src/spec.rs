@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::{
     evaluator::{
         local::{Local, RuntimeFactory},
-        process::{Process, ProcessSettings, Template},
+        process::{Process, ProcessSettings, Template, Wear},
     },
     wire::{BuildId, JavaScript, RuntimeSettings},
     worker::{self, Functions},
@@ -179,9 +179,19 @@ impl Spec {
     ///
     /// All processes of a template have the same layout of memory; it is replaced after a thousand forks or ten minutes.
     #[must_use]
-    pub fn template(mut self) -> Self {
+    pub fn template(self) -> Self {
+        self.worn_template(Wear::default())
+    }
+
+    /// The same, where none was asked for, with a template that is replaced as the configuration says.
+    #[must_use]
+    pub(crate) fn template_of(self, registry: &oast_config::Registry) -> Self {
+        self.worn_template(Wear { forks: registry.template_forks, lifetime: registry.template_lifetime })
+    }
+
+    fn worn_template(mut self, wear: Wear) -> Self {
         if let Place::Process(settings) = &mut self.place {
-            settings.template.get_or_insert_with(Template::new);
+            settings.template.get_or_insert_with(|| Template::new(wear));
         }
         self
     }

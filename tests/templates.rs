@@ -11,8 +11,9 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::{
     fixtures::behave,
-    harness::descendants,
-    stage::{call, done, forked, is_forked, lives, lost, outcome, process, returned, start, until, value},
+    harness::{descendants, skip},
+    stage::{PATIENCE, call, done, forked, is_forked, lives, lost, outcome, process, returned, start, until, value},
+    walls::own_groups,
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -25,6 +26,8 @@ pub(crate) fn tests() -> Vec<Trial> {
         strangers_are_confined_in_forks_too,
         it_ends_with_the_last_worker_that_has_it,
         pools_fork_from_one,
+        it_is_replaced_when_it_has_forked_often,
+        the_groups_that_it_lends_go_with_it,
     )
 }
 
@@ -145,4 +148,41 @@ async fn pools_fork_from_one() {
     }
     until("no other fork has that name yet", || templates().len() == 1).await;
     oast.shutdown().await;
+}
+
+async fn it_is_replaced_when_it_has_forked_often() {
+    let mut config = Config::default();
+    config.registry.template_forks = 2;
+    let oast = Oast::start(config).unwrap();
+    oast.pool_of(Spec::javascript("pool").profile(Profile::untrusted()), 1, 2).await.unwrap();
+    let mut seen = std::collections::BTreeSet::new();
+    let since = std::time::Instant::now();
+    while seen.len() < 4 {
+        let lease = oast.lease("pool").await.unwrap();
+        assert_eq!(value(lease.eval("1 + 1").await), Value::from(2));
+        seen.extend(templates().into_iter().map(Pid::as_raw_nonzero));
+        assert!(since.elapsed() < PATIENCE, "it serves for ever: {seen:?}");
+    }
+    oast.shutdown().await;
+    until("none is left", || templates().is_empty()).await;
+}
+
+async fn the_groups_that_it_lends_go_with_it() {
+    if !own_groups_can_be_made() {
+        skip("no control groups can be made here, for this user");
+    }
+    let oast = Oast::start(Config::default()).unwrap();
+    oast.pool_of(Spec::javascript("pool").profile(Profile::untrusted()), 2, 4).await.unwrap();
+    for _ in 0..20 {
+        value(oast.lease("pool").await.unwrap().eval("1 + 1").await);
+    }
+    let groups = own_groups().len();
+    assert!(groups > 0 && groups < 20, "{groups} groups for 20 leases");
+    oast.shutdown().await;
+    until("the groups are gone", || own_groups().is_empty()).await;
+}
+
+fn own_groups_can_be_made() -> bool {
+    let report = oast::doctor::report(&Config::default());
+    report.mechanisms.iter().any(|mechanism| mechanism.name == "cgroups" && mechanism.is_available)
 }

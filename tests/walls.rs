@@ -40,6 +40,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         memory_that_no_process_has_counts,
         memory_of_all_processes_counts_together,
         control_groups_are_removed,
+        processor_time_is_held_to_a_quota,
         what_everybody_needs_is_there,
         a_directory_that_nobody_named_is_not_readable,
         each_wall_stands_alone,
@@ -256,6 +257,22 @@ async fn control_groups_are_removed() {
     value(call(&worker, behave::nothing, ()).await);
     done(worker).await;
     until("the groups are gone", || own_groups().is_empty()).await;
+}
+
+async fn processor_time_is_held_to_a_quota() {
+    needs("cgroups");
+    let mut profile = Profile::trusted();
+    profile.sandbox.cpu_quota = Some(20);
+    let worker = start(Spec::functions("slow").profile(profile));
+    value(call(&worker, behave::nothing, ()).await);
+    if !own_groups().iter().any(|group| group.join("cpu.max").exists() || group.join("cpu.cfs_quota_us").exists()) {
+        skip("this user can make no group that limits processor time");
+    }
+    let began = std::time::Instant::now();
+    let spent: u64 = returned(call(&worker, trespass::spend_processor_time, (100_u64,)).await);
+    let took = began.elapsed();
+    assert!(spent >= 100 && took.as_millis() >= 300, "{spent} ms of a fifth of a core took {took:?}");
+    done(worker).await;
 }
 
 /// Directories of control groups that this process has made.

@@ -32,7 +32,7 @@ pub(super) fn all(profile: &Profile, config: &Config, mechanisms: &[Mechanism]) 
     });
     let together = size(config.registry.memory);
     all.push(enforced("registry.memory", together, "the registry: it starts none beyond, and stops idle ones"));
-    all.extend(sandbox(&profile.sandbox));
+    all.extend(sandbox(&profile.sandbox, is_here("cgroups", mechanisms).is_some()));
     all.extend(walls(&profile.sandbox, mechanisms));
     all.into_iter().map(drop_unset).collect()
 }
@@ -65,7 +65,7 @@ fn limits(limits: &Limits, wants_groups: bool, has_groups: bool) -> Vec<Enforcem
     ]
 }
 
-fn sandbox(sandbox: &Sandbox) -> Vec<Enforcement> {
+fn sandbox(sandbox: &Sandbox, has_groups: bool) -> Vec<Enforcement> {
     let environment = format!("{} variables", sandbox.environment.len());
     vec![
         enforced("sandbox.environment", environment, "the launcher starts without all others"),
@@ -74,6 +74,12 @@ fn sandbox(sandbox: &Sandbox) -> Vec<Enforcement> {
         enforced("sandbox.data", size(sandbox.data), "RLIMIT_DATA, for each process"),
         enforced("sandbox.core", sandbox.core.to_string(), "RLIMIT_CORE, for each process"),
         enforced("sandbox.stack", sandbox.stack.to_string(), "RLIMIT_STACK, for each process"),
+        processor(
+            "sandbox.cpu_quota",
+            sandbox.cpu_quota.map_or_else(unlimited, |percent| format!("{percent} %")),
+            has_groups,
+        ),
+        processor("sandbox.cpu_share", sandbox.cpu_share.to_string(), has_groups),
         enforced("what is left behind", "nothing".to_owned(), GUARD),
     ]
 }
@@ -123,6 +129,14 @@ fn walls(sandbox: &Sandbox, mechanisms: &[Mechanism]) -> Vec<Enforcement> {
         ),
         processes_wall(sandbox, processes),
     ]
+}
+
+/// Processor time has a group of its own wherever it is limited.
+fn processor(what: &str, limit: String, has_groups: bool) -> Enforcement {
+    let is_held = has_groups || limit == Sandbox::EVEN_SHARE.to_string();
+    let hint = (!is_held).then(|| "`cgroups` would hold it, and is not to be had here".to_owned());
+    let by = is_held.then_some("a control group, where it is limited");
+    Enforcement { what: what.to_owned(), limit: Some(limit), by, hint }
 }
 
 const ROOT_AND_LANDLOCK: &str = "a root of its own: programs and libraries, and a directory that it was given, to read; a \

@@ -28,7 +28,10 @@ use crate::{
 };
 
 use self::link::Link;
-pub(crate) use self::{talk::probe_namespaces, template::Template};
+pub(crate) use self::{
+    talk::probe_namespaces,
+    template::{Template, Wear},
+};
 
 /// What worker processes of one worker are started with, besides their profile.
 #[derive(Clone, Debug)]

@@ -25,10 +25,6 @@ use crate::{
     wire::{FromLauncher, TemplateSettings, ToLauncher},
 };
 
-/// After so many forks a template is replaced: all that it forks have the same layout of memory, and the same secrets in it.
-const MOST_FORKS: u32 = 1000;
-/// And after this long.
-const LONGEST_LIFE: Duration = Duration::from_secs(600);
 /// How long a fork may take.
 const FORK_TIME: Duration = Duration::from_secs(1);
 /// How many groups are kept for forks to come.
@@ -43,8 +39,24 @@ pub(crate) struct Template(Arc<Nest>);
 #[derive(Debug)]
 struct Nest {
     id: u64,
+    wear: Wear,
     /// Groups that are made and that nobody is in, with what they hold to.
     free: Mutex<Vec<(Limits, Groups)>>,
+}
+
+/// When a template is replaced: all that it forks have the same layout of memory, and the same secrets in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wear {
+    /// After so many forks.
+    pub(crate) forks: u32,
+    /// After so long.
+    pub(crate) lifetime: Duration,
+}
+
+impl Default for Wear {
+    fn default() -> Self {
+        Self { forks: 1000, lifetime: Duration::from_secs(600) }
+    }
 }
 
 /// What is needed to start a template.
@@ -74,9 +86,9 @@ struct Nursery {
 }
 
 impl Template {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(wear: Wear) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(Arc::new(Nest { id: LAST.fetch_add(1, Ordering::Relaxed), free: Mutex::default() }))
+        Self(Arc::new(Nest { id: LAST.fetch_add(1, Ordering::Relaxed), wear, free: Mutex::default() }))
     }
 
     /// Groups for a fork, which are made already where there are any.
@@ -121,7 +133,7 @@ impl Templates {
         let Making { template, command, settings } = making;
         let succession = self.0.entry(template.0.id).or_default();
         succession.promote(retired);
-        if succession.needs_another() {
+        if succession.needs_another(template.0.wear) {
             succession.coming = Nursery::start(command, settings).ok();
         }
         let forked = succession.serving.as_mut()?.fork(standard);
@@ -156,9 +168,9 @@ impl Succession {
         }
     }
 
-    fn needs_another(&self) -> bool {
+    fn needs_another(&self, wear: Wear) -> bool {
         let has_paused = self.failed.is_none_or(|failed| failed.elapsed() >= PAUSE);
-        self.coming.is_none() && has_paused && self.serving.as_ref().is_none_or(Nursery::is_worn)
+        self.coming.is_none() && has_paused && self.serving.as_ref().is_none_or(|nursery| nursery.is_worn(wear))
     }
 }
 
@@ -168,8 +180,8 @@ impl Nursery {
         Ok(Self { talk, forks: 0, since: Instant::now() })
     }
 
-    fn is_worn(&self) -> bool {
-        self.forks >= MOST_FORKS || self.since.elapsed() >= LONGEST_LIFE
+    fn is_worn(&self, wear: Wear) -> bool {
+        self.forks >= wear.forks || self.since.elapsed() >= wear.lifetime
     }
 
     fn fork(&mut self, standard: [BorrowedFd<'_>; 3]) -> Result<Pid> {
