@@ -11,15 +11,16 @@
 
 use std::{
     io::{self, PipeReader, PipeWriter, Read, Write},
-    os::fd::AsFd,
+    os::fd::{AsFd, OwnedFd},
 };
 
 use rustix::{
+    event::{PollFd, PollFlags},
     io::Errno,
-    process::{DumpableBehavior, Pid, Signal},
+    process::{DumpableBehavior, Pid, Signal, WaitOptions},
 };
 
-use super::launcher::Failure;
+use super::{guard, launcher::Failure};
 
 /// What became of the launcher.
 pub(super) enum Side {
@@ -64,7 +65,7 @@ fn hear(child: Pid, mut told: PipeReader, hold: PipeWriter) -> Born {
     let pid = |at: usize| pids[at..at + 4].try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
     let (Some(worker), Some(init)) = (pid(0), pid(4)) else { return Born { worker: child, init: None } };
     // With its end, those that it bore are the guard's children.
-    let _ = rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty());
+    let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());
     Born { worker, init: Some((init, hold)) }
 }
 
@@ -96,13 +97,27 @@ fn be_init(life: &PipeReader) -> ! {
     super::launcher::close_from(1);
     // Whoever is of the same user could otherwise look into it.
     let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    // SAFETY: it is no handler, and nobody else in this process has a say in it.
-    #[expect(unsafe_code, reason = "the kernel is to collect orphans by itself")]
-    unsafe {
-        libc::signal(libc::SIGCHLD, libc::SIG_IGN);
+    let endings = guard::endings_of_children();
+    while !has_ended(endings.as_ref()) {
+        // Waited for, so that the processor time of orphans is in somebody's account.
+        while matches!(rustix::process::wait(WaitOptions::NOHANG), Ok(Some(_))) {}
     }
-    while rustix::io::read(rustix::stdio::stdin(), &mut [0; 1]) == Err(Errno::INTR) {}
     leave()
+}
+
+/// Waits until orphans have ended, or the guard has. Standard input is what closes then.
+fn has_ended(endings: Option<&OwnedFd>) -> bool {
+    let life = rustix::stdio::stdin();
+    let mut watched = vec![PollFd::new(&life, PollFlags::IN)];
+    watched.extend(endings.map(|endings| PollFd::new(endings, PollFlags::IN)));
+    // An error says that it was interrupted.
+    let _ = rustix::event::poll(&mut watched, None);
+    let has_ended = !watched[0].revents().is_empty();
+    if let Some(endings) = endings {
+        // Forgets all that came: what comes meanwhile is told anew.
+        let _ = rustix::io::read(endings, &mut [0; 1024]);
+    }
+    has_ended
 }
 
 /// Ends this process, and leaves what it holds in memory alone: that is the other's as well.

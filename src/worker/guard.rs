@@ -184,7 +184,7 @@ fn let_go_of_output() {
 
 /// Becomes readable when a child of this process ends. `None` where the kernel gives no descriptor: then they are collected at
 /// the end.
-fn endings_of_children() -> Option<OwnedFd> {
+pub(super) fn endings_of_children() -> Option<OwnedFd> {
     let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
     // SAFETY: the pointer is to memory of the right type, of which all zeroes is a value.
     #[expect(unsafe_code, reason = "rustix knows no signals")]

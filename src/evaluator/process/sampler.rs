@@ -122,9 +122,9 @@ fn count(Tree { groups, limit, .. }: &Tree) -> Option<Sample> {
 /// `None` where there is no `/proc`: then nothing is measured.
 fn measure_tree(system: Option<System>, tree: &Tree) -> Option<(System, Sample)> {
     let mut pids = descendants::of(tree.guard);
-    pids.retain(|pid| Some(*pid) != tree.init);
-    // The guard's own time is next to nothing, and with it comes that of orphans which it has collected.
+    // The own time of whoever collects orphans is next to nothing, and with it comes that of the orphans.
     let cpu = pids.iter().chain([&tree.guard]).filter_map(|pid| cpu_time(*pid)).sum();
+    pids.retain(|pid| Some(*pid) != tree.init);
     let pids: Vec<sysinfo::Pid> =
         pids.iter().map(|pid| sysinfo::Pid::from_u32(pid.as_raw_nonzero().get().cast_unsigned())).collect();
     // It keeps what it knows of the dead, unless it is asked about them again.
