@@ -37,6 +37,7 @@
 //! | 17 | host → launcher | `WarmUp` | 0 | `TemplateSettings`: become a template |
 //! | 18 | host → template | `Fork` | 0 | nothing; three descriptors come along, the standard ones of a launcher |
 //! | 19 | host → launcher | `Probe` | 0 | nothing: try to enter all namespaces |
+//! | 20 | host → template | `Retire` | 0 | nothing: leave, while the host lives on |
 //! | 32 | worker → host | `Hello` | 0 | `text` runtime, `Capabilities`, `BuildId` |
 //! | 33 | worker → host | `Suspended` | yes | empty. The evaluation waits, and others may run |
 //! | 34 | worker → host | `Replied` | yes | `Reply`, `u64` stdout end, `u64` stderr end: how many bytes the runtime itself wrote to each pipe so far |

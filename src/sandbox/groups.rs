@@ -136,7 +136,10 @@ impl Groups {
 
     /// Makes them. Where that fails there are none, which whoever joins notices.
     pub(crate) fn make(&self, limits: Limits) {
-        if !self.is_made && self.try_make(limits).is_err() {
+        if self.is_made && self.all().all(|group| group.exists()) {
+            return;
+        }
+        if self.try_make(limits).is_err() {
             self.remove();
         }
     }
@@ -210,7 +213,8 @@ impl Groups {
     pub(crate) fn memory_now(&self) -> Option<ByteSize> {
         let file = if self.is_unified { "memory.current" } else { "memory.usage_in_bytes" };
         let used = fs::read_to_string(self.memory.as_ref()?.join(file)).ok()?;
-        used.trim().parse().ok().map(ByteSize)
+        // Whoever is in there uses something: nobody has joined one where nothing is.
+        used.trim().parse().ok().filter(|used| *used > 0).map(ByteSize)
     }
 
     /// The CPU time of all that is in them and of all that ever was, where the kernel says it. Version 2 does without any

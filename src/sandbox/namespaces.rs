@@ -6,7 +6,7 @@ use std::fs;
 use oast_config::{Files, Network, Privileges};
 use rustix::{
     io::Errno,
-    thread::{UnshareFlags, unshare_unsafe},
+    thread::{CapabilitySet, UnshareFlags, unshare_unsafe},
 };
 
 use super::{
@@ -48,16 +48,19 @@ pub(crate) fn probe() -> Result<(), Errno> {
 /// Moves this process, which runs nobody's code, to an empty network, in which its forks are then: to make one takes longer than
 /// all other namespaces together. They reach each other there by nothing that a plan without network leaves them. `false` where that
 /// cannot be, and each has to have its own.
-pub(crate) fn go_offline() -> bool {
+pub(crate) fn go_offline() -> Result<bool, Failed> {
     let is_root = rustix::process::geteuid().is_root();
     // Root stays root, to become nobody in each fork.
     let users = if is_root { UnshareFlags::empty() } else { UnshareFlags::NEWUSER };
-    matches!(enter(UnshareFlags::NEWNET | users), Ok(Taken::Yes))
+    Ok(enter(UnshareFlags::NEWNET | users)? == Taken::Yes)
 }
 
 /// Enters new namespaces, as the user and group that this process has outside.
 pub(super) fn enter(flags: UnshareFlags) -> Result<Taken, Failed> {
     let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
+    if flags.contains(UnshareFlags::NEWUSER) && user.is_root() && !may_map_root() {
+        return Ok(Taken::NotHere(Errno::PERM));
+    }
     #[expect(unsafe_code, reason = "rustix takes all flags to be as dangerous as that of descriptors")]
     // SAFETY: the flags say nothing of the table of descriptors.
     let entered = unsafe { unshare_unsafe(flags) };
@@ -77,6 +80,11 @@ pub(super) fn enter(flags: UnshareFlags) -> Result<Taken, Failed> {
     write("uid_map", &map(user.as_raw()))?;
     write("gid_map", &map(group.as_raw()))?;
     Ok(Taken::Yes)
+}
+
+/// Since Linux 5.12, root maps itself only where it may give files capabilities.
+fn may_map_root() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|has| has.effective.contains(CapabilitySet::SETFCAP))
 }
 
 /// One that is the same inside and outside.

@@ -101,7 +101,8 @@ impl Plan {
         if self.withholds() {
             self.insist(Mechanism::Landlock, "restrict files", files::restrict(self, view)?)?;
         }
-        if self.privileges == Privileges::Dropped {
+        // Within its own namespace it has all of them, and could undo what was put in place there.
+        if self.privileges == Privileges::Dropped || entered.0.contains(UnshareFlags::NEWUSER) {
             privileges::drop_capabilities()?;
         }
         if self.confines() {

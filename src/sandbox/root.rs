@@ -6,16 +6,16 @@ use std::{
     ffi::{CStr, CString},
     fs, io,
     os::{
-        fd::{AsFd, AsRawFd, OwnedFd},
-        unix::fs::symlink,
+        fd::OwnedFd,
+        unix::{ffi::OsStrExt, fs::symlink},
     },
     path::{Path, PathBuf},
 };
 
 use rustix::{
-    fs::{Mode, OFlags, StatVfsMountFlags},
+    fs::{CWD, Mode, StatVfsMountFlags},
     io::Errno,
-    mount::{MountFlags, MountPropagationFlags, UnmountFlags},
+    mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags},
 };
 
 use super::{
@@ -46,20 +46,32 @@ const FILES: u64 = 256;
 /// Moves this process to a new root, in the new mount namespace that it is in. `own_processes` tells whether it is in a
 /// new namespace of processes, too.
 pub(super) fn enter(plan: &Plan, own_processes: bool) -> Result<Taken, Failed> {
+    let before = std::env::current_dir().unwrap_or_else(|_gone| "/".into());
+    match put_together(plan, own_processes) {
+        Ok(()) => Ok(Taken::Yes),
+        // What is around this process keeps it from mounting, as some containers do, or shows parts of `/proc` only, and then the
+        // kernel shows no other one; or nothing can be put into the place of this root, as in a `chroot`.
+        Err(Failed { errno: errno @ (Errno::PERM | Errno::ACCESS | Errno::INVAL | Errno::NOENT), .. }) => {
+            // Errors say that it was not mounted, or that nobody but root may be there.
+            let _ = rustix::mount::unmount(BASE, UnmountFlags::DETACH);
+            let _ = rustix::process::chdir(before);
+            Ok(Taken::NotHere(errno))
+        }
+        Err(failed) => Err(failed),
+    }
+}
+
+fn put_together(plan: &Plan, own_processes: bool) -> Result<(), Failed> {
     // Nothing of what follows is to be seen outside.
     rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
         .map_err(at("part from other mounts"))?;
-    let directory = plan.directory.then(open_directory).flatten();
+    let directory = plan.directory.then(take_directory).flatten();
     // No room at all would mean as much as there is.
     let room = plan.scratch.max(FILE);
     let options = CString::new(format!("mode=755,size={room},nr_inodes={}", room / FILE + FILES)).unwrap_or_default();
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     rustix::mount::mount("tmpfs", BASE, "tmpfs", flags, &*options).map_err(at("mount a root"))?;
-    if let Err(errno) = show_processes(own_processes) {
-        // Where parts of it are covered, as in a container, the kernel shows no other one.
-        rustix::mount::unmount(BASE, UnmountFlags::DETACH).map_err(at("give up a root"))?;
-        return Ok(Taken::NotHere(errno));
-    }
+    show_processes(own_processes).map_err(at("show processes"))?;
     SYSTEM.iter().try_for_each(|path| show(Path::new(path))).map_err(failed("show the system"))?;
     make_room().map_err(failed("make room for files"))?;
     DEVICES.iter().try_for_each(|path| show_device(Path::new(path))).map_err(failed("show devices"))?;
@@ -68,16 +80,18 @@ pub(super) fn enter(plan: &Plan, own_processes: bool) -> Result<Taken, Failed> {
     }
     move_there().map_err(at("move to a root"))?;
     let start = directory.as_ref().map_or(Path::new(WRITABLE[2]), |(path, _)| path);
-    rustix::process::chdir(start).map_err(at("enter the directory"))?;
-    Ok(Taken::Yes)
+    // The root is this process's now, whatever else fails.
+    rustix::process::chdir(start).or_else(|_gone| rustix::process::chdir("/")).map_err(at("enter the directory"))
 }
 
-/// The directory that this process was started in, kept open: its path may be below what is covered.
-fn open_directory() -> Option<(PathBuf, OwnedFd)> {
+/// The directory that this process was started in, with what is mounted there now: its path may be below what is about to be
+/// covered.
+fn take_directory() -> Option<(PathBuf, OwnedFd)> {
     let path = std::env::current_dir().ok()?;
-    let opened = rustix::fs::open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
+    let taken = rustix::mount::open_tree(CWD, ".", flags).ok()?;
     // One that is all there is was given to nobody.
-    path.parent().is_some().then_some((path, opened))
+    path.parent().is_some().then_some((path, taken))
 }
 
 fn show_processes(own: bool) -> Result<(), Errno> {
@@ -130,12 +144,58 @@ fn show_directory(path: &Path, directory: &OwnedFd) -> io::Result<()> {
     }
     let place = below(path);
     fs::create_dir_all(&place)?;
-    show_read_only(&PathBuf::from(format!("/proc/self/fd/{}", directory.as_fd().as_raw_fd())), &place)
+    rustix::mount::move_mount(directory, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+    make_read_only(&place)
 }
 
 /// What is mounted below it comes along, for what it covers is nobody's to uncover.
 fn show_read_only(path: &Path, place: &Path) -> io::Result<()> {
     rustix::mount::mount_bind_recursive(path, place)?;
+    make_read_only(place)
+}
+
+/// With all that is mounted below.
+fn make_read_only(place: &Path) -> io::Result<()> {
+    match make_all_read_only(place) {
+        // Before Linux 5.12, one after another.
+        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
+        done => return done,
+    }
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4).map(Path::new));
+    places.filter(|mounted| mounted.starts_with(place)).try_for_each(make_one_read_only)
+}
+
+fn make_all_read_only(place: &Path) -> io::Result<()> {
+    /// `struct mount_attr`.
+    #[repr(C)]
+    struct Attributes {
+        set: u64,
+        clear: u64,
+        propagation: u64,
+        user_namespace: u64,
+    }
+    const READ_ONLY: u64 = 0x1;
+    const NO_SET_USER: u64 = 0x2;
+    const NO_DEVICES: u64 = 0x4;
+    let place = CString::new(place.as_os_str().as_bytes())?;
+    let wanted = Attributes { set: READ_ONLY | NO_SET_USER | NO_DEVICES, clear: 0, propagation: 0, user_namespace: 0 };
+    #[expect(unsafe_code, reason = "no crate in use here knows this system call")]
+    // SAFETY: the path ends with a zero, the attributes are as long as they are said to be, and both outlive the call.
+    let failed = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            libc::AT_FDCWD,
+            place.as_ptr(),
+            libc::AT_RECURSIVE,
+            &raw const wanted,
+            size_of::<Attributes>(),
+        )
+    };
+    if failed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+fn make_one_read_only(place: &Path) -> io::Result<()> {
     let kept = rustix::fs::statvfs(place)?.f_flag;
     let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | locked(kept);
     Ok(rustix::mount::mount_remount(place, flags, "")?)

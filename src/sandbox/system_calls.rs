@@ -163,14 +163,23 @@ fn program(plan: &Plan, rules: Rules) -> Result<BpfProgram, Failed> {
     Ok(program)
 }
 
+/// Whose numbers the rules have: on x86-64, programs of another age can make calls by others.
+const ARCHITECTURE: u32 = if cfg!(target_arch = "x86_64") { 0xc000_003e } else { 0xc000_00b7 };
+
 /// On x86-64 a kernel may know each call by a second number, with this bit (the ABI called x32). The rules do not.
 const SECOND_NUMBERS: u32 = 0x4000_0000;
 
 /// Fails with `EPERM` for each of some numbers, and as if it were not there for what is hidden. Goes on behind its end with
 /// whatever is none of them.
 fn by_number(forbidden: impl ExactSizeIterator<Item = libc::c_long>, hidden: Option<libc::c_long>) -> BpfProgram {
-    // The number is the first thing that a filter finds.
-    let mut program = vec![step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0)];
+    let load = |offset| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, offset);
+    // The number is the first thing that a filter finds, and by whose numbers it goes is the second.
+    let mut program = vec![
+        load(4),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 1, 0, ARCHITECTURE),
+        step(libc::BPF_RET, 0, 0, libc::SECCOMP_RET_KILL_PROCESS),
+        load(0),
+    ];
     // How many steps are left until the one that forbids. The one behind it says that there is no such call.
     let mut left = 1 + forbidden.len() + hidden.iter().len();
     let mut compare = |how, number: u32, beyond: usize| {
@@ -243,7 +252,10 @@ fn sockets(plan: &Plan, rules: &mut Rules) -> Result<(), seccompiler::BackendErr
         let kind = u64::from(kind.unsigned_abs());
         Rule::new(vec![Condition::new(1, Width::Dword, Compare::MaskedEq(0xf), kind)?])
     });
-    rules.insert(libc::SYS_socketpair, reconnectable.into_iter().collect::<Result<_, _>>()?);
+    let mut pairs: Vec<Rule> = reconnectable.into_iter().collect::<Result<_, _>>()?;
+    // Other families have pairs that can be connected, and each that is asked for is loaded.
+    pairs.push(Rule::new(vec![Condition::new(0, Width::Dword, Compare::Ne, local)?])?);
+    rules.insert(libc::SYS_socketpair, pairs);
     Ok(())
 }
 
@@ -293,7 +305,7 @@ mod tests {
     fn calls_are_found_by_their_numbers() {
         let program = by_number([7, 9].into_iter(), Some(8));
         let refuse = |number: u32| {
-            let (mut at, mut steps) = (1, 0);
+            let (mut at, mut steps) = (4, 0);
             while let Some(found) = program.get(at) {
                 let what = u32::from(found.code);
                 let jumps = match what & 0xf0 {

@@ -91,6 +91,7 @@ impl Message for ToLauncher {
             kind::WARM_UP => body.serde().map(|settings| Self::WarmUp(Box::new(settings))),
             kind::FORK => Ok(Self::Fork),
             kind::PROBE => Ok(Self::Probe),
+            kind::RETIRE => Ok(Self::Retire),
             _ => return Err(WireError::Kind(kind)),
         };
         message.map_err(|cause| WireError::Malformed { kind, cause })

@@ -83,6 +83,7 @@ pub(super) fn to_launcher(message: &ToLauncher, outgoing: &mut Outgoing) -> Resu
         ToLauncher::WarmUp(runtime) => outgoing.frame(kind::WARM_UP, 0, |body| body.serde(runtime)),
         ToLauncher::Fork => outgoing.frame(kind::FORK, 0, empty),
         ToLauncher::Probe => outgoing.frame(kind::PROBE, 0, empty),
+        ToLauncher::Retire => outgoing.frame(kind::RETIRE, 0, empty),
     }
 }
 

@@ -125,6 +125,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         ("warm_up", ToLauncher::WarmUp(Box::new(TemplateSettings { runtime, network: true, groups }))),
         ("fork", ToLauncher::Fork),
         ("probe", ToLauncher::Probe),
+        ("retire", ToLauncher::Retire),
     ]);
 }
 

@@ -19,6 +19,7 @@ pub(super) mod kind {
     pub(in crate::wire) const WARM_UP: u8 = 17;
     pub(in crate::wire) const FORK: u8 = 18;
     pub(in crate::wire) const PROBE: u8 = 19;
+    pub(in crate::wire) const RETIRE: u8 = 20;
     pub(in crate::wire) const HELLO: u8 = 32;
     pub(in crate::wire) const SUSPENDED: u8 = 33;
     pub(in crate::wire) const REPLIED: u8 = 34;
@@ -98,6 +99,8 @@ pub(crate) enum ToLauncher {
     Fork,
     /// Try to enter all namespaces, say whether it went well, and leave.
     Probe,
+    /// Leave: another template serves, or none is wanted. The groups of its forks are the host's still.
+    Retire,
 }
 
 /// What a launcher tells the host about the worker process that it started.

@@ -110,9 +110,12 @@ fn has_ended(endings: Option<&OwnedFd>) -> bool {
     let life = rustix::stdio::stdin();
     let mut watched = vec![PollFd::new(&life, PollFlags::IN)];
     watched.extend(endings.map(|endings| PollFd::new(endings, PollFlags::IN)));
-    // An error says that it was interrupted.
-    let _ = rustix::event::poll(&mut watched, None);
-    let has_ended = !watched[0].revents().is_empty();
+    let has_ended = match rustix::event::poll(&mut watched, None) {
+        Ok(_) => !watched[0].revents().is_empty(),
+        Err(Errno::INTR) => false,
+        // Whoever cannot wait must not stay.
+        Err(_) => true,
+    };
     if let Some(endings) = endings {
         // Forgets all that came: what comes meanwhile is told anew.
         let _ = rustix::io::read(endings, &mut [0; 1024]);

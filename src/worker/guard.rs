@@ -48,16 +48,15 @@ impl Guard {
         Self { born, lifeline, groups }
     }
 
-    /// Returns when the worker process and everything that it started is gone.
-    pub(super) fn watch(&self) {
+    /// Returns when the worker process and everything that it started is gone. `killed_before` is how many the kernel had ended in
+    /// its groups before there was one.
+    pub(super) fn watch(&self, killed_before: u64) {
         let_go_of_output();
         let number = |pid: Pid| pid.as_raw_nonzero().get().unsigned_abs();
         let Born { worker, init } = &self.born;
         let init = init.as_ref().map_or(0, |(init, _)| number(*init));
         self.tell(&FromLauncher::Born { pid: number(*worker), init });
         let pidfd = rustix::process::pidfd_open(*worker, PidfdFlags::empty()).ok();
-        // Others may have had them before.
-        let killed_before = if self.groups.is_lent { self.groups.counted().killed } else { 0 };
         self.volunteer();
         self.rehearse();
         let why = self.wait(pidfd.as_ref());

@@ -80,7 +80,7 @@ fn launch() -> Result<(), Failure> {
             Some(warmed) => take_launch(warmed),
             None => Ok(()),
         },
-        ToLauncher::Fork => Err(malformed("it is no template")),
+        ToLauncher::Fork | ToLauncher::Retire => Err(malformed("it is no template")),
         ToLauncher::Probe => {
             say(&FromLauncher::Probed { errno: namespaces::probe().map_or_else(Errno::raw_os_error, |()| 0) });
             Ok(())
@@ -92,7 +92,9 @@ fn launch() -> Result<(), Failure> {
 fn take_launch(warmed: Warmed) -> Result<(), Failure> {
     match receive()? {
         (ToLauncher::Launch(launch), descriptors) => become_guard(&launch, descriptors, Some(warmed)),
-        (ToLauncher::WarmUp(_) | ToLauncher::Fork | ToLauncher::Probe, _) => Err(malformed("it is no launch")),
+        (ToLauncher::WarmUp(_) | ToLauncher::Fork | ToLauncher::Probe | ToLauncher::Retire, _) => {
+            Err(malformed("it is no launch"))
+        }
     }
 }
 
@@ -104,11 +106,14 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warme
     };
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
     let guard = rustix::process::getpid();
+    let groups = groups(&launch.groups);
+    // Others may have had them before.
+    let killed_before = if groups.is_lent { groups.counted().killed } else { 0 };
     match birth::bear()? {
         Side::Guard(born) => {
             drop((control, page));
             let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
-            Guard::new(born, UnixStream::from(lifeline), groups(&launch.groups)).watch();
+            Guard::new(born, UnixStream::from(lifeline), groups).watch(killed_before);
             // What a template has made is its own to drop.
             std::mem::forget(warmed);
             Ok(())
@@ -189,12 +194,21 @@ fn receive() -> Result<(ToLauncher, Vec<OwnedFd>), Failure> {
     receive_next()?.ok_or_else(|| malformed("the host is gone"))
 }
 
-/// A template is asked for one fork at a time. `None` when the host is gone, or does not want it any more.
-pub(super) fn receive_fork() -> Result<Option<[OwnedFd; 3]>, Failure> {
+/// What a template is asked for, one thing at a time.
+pub(super) enum Asked {
+    Fork([OwnedFd; 3]),
+    Retire,
+    /// Nothing more: the host is gone.
+    Nothing,
+}
+
+/// What the host wants of its template.
+pub(super) fn receive_wish() -> Result<Asked, Failure> {
     match receive_next()? {
-        None => Ok(None),
+        None => Ok(Asked::Nothing),
+        Some((ToLauncher::Retire, _)) => Ok(Asked::Retire),
         Some((ToLauncher::Fork, descriptors)) => match <[OwnedFd; 3]>::try_from(descriptors) {
-            Ok(descriptors) => Ok(Some(descriptors)),
+            Ok(descriptors) => Ok(Asked::Fork(descriptors)),
             Err(_) => Err(malformed("descriptors are missing")),
         },
         Some((ToLauncher::Launch(_) | ToLauncher::WarmUp(_) | ToLauncher::Probe, _)) => {

@@ -11,12 +11,12 @@ use oast_actors::{EvalId, Stream, Value};
 use rustix::{io::Errno, process::Pid};
 
 use super::{
-    launcher::{self, Failure},
+    launcher::{self, Asked, Failure},
     process,
     runtime::{Blocked, Host, Runtime},
 };
 use crate::{
-    sandbox::namespaces,
+    sandbox::{Failed, available, namespaces},
     wire::{FromLauncher, TemplateSettings},
 };
 
@@ -37,14 +37,22 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
         errno: 0,
         text,
     })?;
-    let is_offline = settings.network && namespaces::go_offline();
+    // Forks are kept apart there by the filter of system calls.
+    let is_offline = settings.network && available::has_seccomp() && namespaces::go_offline().map_err(failed)?;
     let warmed = Warmed { runtime, host, is_offline };
     launcher::say(&FromLauncher::Warm);
-    while let Some(descriptors) = launcher::receive_fork()? {
+    loop {
+        let [lifeline, stdout, stderr] = match launcher::receive_wish()? {
+            Asked::Fork(descriptors) => descriptors,
+            Asked::Retire => return Ok(None),
+            Asked::Nothing => {
+                launcher::groups(&settings.groups).remove_all_like();
+                return Ok(None);
+            }
+        };
         match fork_beside() {
             Ok(Some(pid)) => launcher::say(&FromLauncher::Forked { pid: pid.as_raw_nonzero().get().unsigned_abs() }),
             Ok(None) => {
-                let [lifeline, stdout, stderr] = descriptors;
                 let taken = rustix::stdio::dup2_stdin(lifeline)
                     .and_then(|()| rustix::stdio::dup2_stdout(stdout))
                     .and_then(|()| rustix::stdio::dup2_stderr(stderr));
@@ -56,8 +64,10 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
             Err(errno) => launcher::report(Failure::at("fork")(errno)),
         }
     }
-    launcher::groups(&settings.groups).remove_all_like();
-    Ok(None)
+}
+
+fn failed(Failed { step, errno }: Failed) -> Failure {
+    Failure::at(step)(errno)
 }
 
 /// Forks a process that has the same parent as this one. `None` is the new process.
@@ -65,11 +75,12 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
 /// It is not told to the C library, whose notion of the thread's id stays the template's there. So the new process forks once
 /// more before anybody's code runs, as the C library wants it.
 fn fork_beside() -> Result<Option<Pid>, Errno> {
-    let flags = libc::CLONE_PARENT | libc::SIGCHLD;
+    let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+    let none: libc::c_long = 0;
     #[expect(unsafe_code, reason = "no crate in use here knows this kind of a fork")]
     // SAFETY: the process is single-threaded, so the child may do whatever the parent may. It has memory of its own, and
     // its stack is a copy of this one.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
     if pid < 0 {
         return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO));
     }

@@ -52,7 +52,9 @@ pub(super) fn send(
 ) -> Result<Start> {
     let Theirs { standard, control, page, has_namespace } = theirs;
     let group_limits = group_limits(launch, has_namespace);
-    let template = settings.template.as_ref();
+    // Code that reaches files could change what they hold to, and the next one would have that.
+    let lends = launch.profile.sandbox.files == Files::ReadOnly;
+    let template = settings.template.as_ref().filter(|_| lends);
     let groups = template.map_or_else(|| Groups::named(group_limits), |template| template.lend(group_limits));
     let mut outgoing = Outgoing::new(LIMIT);
     let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
@@ -67,6 +69,7 @@ pub(super) fn send(
     let template = settings.template.clone().map(|template| Making {
         template,
         command: command(settings, launch, "oast-template"),
+        identity: identity(settings, launch),
         settings: TemplateSettings {
             runtime: settings.runtime.clone(),
             network: launch.profile.sandbox.network == Network::None,
@@ -88,6 +91,14 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
         confinement: confinement(settings, &launch.profile.sandbox),
         groups: wire_groups(groups),
     }
+}
+
+/// What all processes have in common that can be forked from one: a template makes its runtime once, and hands down its
+/// environment and its directory.
+fn identity(settings: &ProcessSettings, launch: &Launch) -> String {
+    let ProcessSettings { runtime, program, directory, environment, .. } = settings;
+    let Sandbox { environment: inherited, network, .. } = &launch.profile.sandbox;
+    format!("{runtime:?} {program:?} {directory:?} {environment:?} {inherited:?} {network:?}")
 }
 
 fn wire_groups(groups: &Groups) -> WireGroups {

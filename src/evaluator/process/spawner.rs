@@ -169,9 +169,9 @@ impl Nest {
         let lender = template.as_ref().map(|making| (making.template.clone(), group_limits));
         let mut retired = Vec::new();
         let fork = |making| self.templates.fork(making, standard.each_ref().map(OwnedFd::as_fd), &mut retired);
-        let forked = template.and_then(fork);
+        let forked = template.map(fork).transpose().map(Option::flatten);
         self.end(retired);
-        let pid = match forked {
+        let pid = match forked.inspect_err(|_| _ = groups.remove())? {
             Some(pid) => pid,
             None => spawn_with(command, standard).inspect_err(|_| _ = groups.remove())?,
         };

@@ -14,7 +14,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
     net::{RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags},
-    process::{Pid, Signal, WaitOptions},
+    process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
 };
 
 use super::{link::socket_pair, spawner};
@@ -48,6 +48,18 @@ impl Talk {
     /// Tells it something, with descriptors.
     pub(super) fn say(&self, message: &ToLauncher, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
         send(&self.socket, message, descriptors)
+    }
+
+    /// Ends it.
+    pub(super) fn kill(&self) {
+        // An error says that it is gone already.
+        let _ = rustix::process::kill_process(self.pid, Signal::KILL);
+    }
+
+    /// Ends it, and waits until it has ended; it is left to be collected.
+    pub(super) fn end(&self) {
+        self.kill();
+        let _ = rustix::process::waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
     }
 
     /// What it says within this time.
@@ -85,8 +97,8 @@ pub(crate) fn probe_namespaces() -> Result<()> {
     command.arg0("oast-probe").env_clear().env(MARK, "1");
     let mut talk = Talk::start(command, &ToLauncher::Probe)?;
     let heard = talk.hear(PROBE_TIME);
-    // Errors say that it is gone already.
-    let _ = rustix::process::kill_process(talk.pid, Signal::KILL);
+    talk.kill();
+    // An error says that it is gone already.
     let _ = rustix::process::waitpid(Some(talk.pid), WaitOptions::empty());
     match heard? {
         FromLauncher::Probed { errno: 0 } => Ok(()),

@@ -25,6 +25,8 @@ use crate::{
     wire::{FromLauncher, TemplateSettings, ToLauncher},
 };
 
+/// How long a template may take to be ready.
+const WARM_UP_TIME: Duration = Duration::from_secs(10);
 /// How long a fork may take.
 const FORK_TIME: Duration = Duration::from_secs(1);
 /// How many groups are kept for forks to come.
@@ -63,12 +65,14 @@ impl Default for Wear {
 pub(super) struct Making {
     pub(super) template: Template,
     pub(super) command: Command,
+    /// Differs for processes that cannot be forked from the same one.
+    pub(super) identity: String,
     pub(super) settings: TemplateSettings,
 }
 
 /// All templates of this program.
 #[derive(Default)]
-pub(super) struct Templates(HashMap<u64, Succession>);
+pub(super) struct Templates(HashMap<(u64, String), Succession>);
 
 /// One template: the process that serves, and the one that will.
 #[derive(Default)]
@@ -124,30 +128,35 @@ impl Drop for Nest {
 impl Templates {
     /// Forks a launcher that has these standard descriptors. `None` where no template can, now: then it is started as if there
     /// were none, and in the background one is made. Processes that are not needed any more are added to `retired`.
+    ///
+    /// # Errors
+    /// It may have forked and cannot say: nobody else may have the descriptors then.
     pub(super) fn fork(
         &mut self,
         making: Making,
         standard: [BorrowedFd<'_>; 3],
         retired: &mut Vec<Process>,
-    ) -> Option<Pid> {
-        let Making { template, command, settings } = making;
-        let succession = self.0.entry(template.0.id).or_default();
+    ) -> Result<Option<Pid>> {
+        let Making { template, command, identity, settings } = making;
+        let succession = self.0.entry((template.0.id, identity)).or_default();
         succession.promote(retired);
         if succession.needs_another(template.0.wear) {
             succession.coming = Nursery::start(command, settings).ok();
         }
-        let forked = succession.serving.as_mut()?.fork(standard);
-        if forked.is_err() {
+        let Some(serving) = succession.serving.as_mut() else { return Ok(None) };
+        let forked = serving.fork(standard);
+        if !matches!(forked, Ok(Some(_))) {
             succession.failed = Some(Instant::now());
             retired.extend(succession.serving.take().map(Nursery::retire));
         }
-        forked.ok()
+        forked
     }
 
     /// The process of a template that nobody has any more.
     pub(super) fn retire(&mut self, template: u64, retired: &mut Vec<Process>) {
-        let Some(Succession { serving, coming, .. }) = self.0.remove(&template) else { return };
-        retired.extend([serving, coming].into_iter().flatten().map(Nursery::retire));
+        let of_it = self.0.extract_if(|(id, _), _| *id == template);
+        let processes = of_it.flat_map(|(_, Succession { serving, coming, .. })| [serving, coming]);
+        retired.extend(processes.flatten().map(Nursery::retire));
     }
 }
 
@@ -156,6 +165,10 @@ impl Succession {
     fn promote(&mut self, retired: &mut Vec<Process>) {
         let said = self.coming.as_mut().map(|coming| coming.talk.hear(Duration::ZERO));
         match said {
+            Some(Err(Errno::AGAIN)) if self.coming.as_ref().is_some_and(Nursery::hangs) => {
+                self.failed = Some(Instant::now());
+                retired.extend(self.coming.take().map(Nursery::kill));
+            }
             None | Some(Err(Errno::AGAIN)) => {}
             Some(Ok(FromLauncher::Warm)) => {
                 let before = std::mem::replace(&mut self.serving, self.coming.take());
@@ -184,24 +197,43 @@ impl Nursery {
         self.forks >= wear.forks || self.since.elapsed() >= wear.lifetime
     }
 
-    fn fork(&mut self, standard: [BorrowedFd<'_>; 3]) -> Result<Pid> {
+    /// Whether it takes so long to be ready that it never will.
+    fn hangs(&self) -> bool {
+        self.since.elapsed() >= WARM_UP_TIME
+    }
+
+    /// `None` where it surely has not forked.
+    fn fork(&mut self, standard: [BorrowedFd<'_>; 3]) -> Result<Option<Pid>> {
         self.forks += 1;
-        self.talk.say(&ToLauncher::Fork, &standard)?;
-        match self.talk.hear(FORK_TIME)? {
-            FromLauncher::Forked { pid } => {
-                let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-                pid.ok_or_else(|| std::io::Error::other("it forked nobody"))
-            }
-            FromLauncher::Failed { text, .. } => Err(std::io::Error::other(text)),
-            FromLauncher::Warm
-            | FromLauncher::Born { .. }
-            | FromLauncher::Ended { .. }
-            | FromLauncher::Probed { .. } => Err(std::io::Error::other("it forked nothing")),
+        if self.talk.say(&ToLauncher::Fork, &standard).is_err() {
+            return Ok(None);
+        }
+        let heard = self.talk.hear(FORK_TIME).or_else(|_late| {
+            // What it says once it is dead is its last word.
+            self.talk.end();
+            self.talk.hear(Duration::ZERO)
+        });
+        match heard {
+            Ok(FromLauncher::Forked { pid }) => Ok(i32::try_from(pid).ok().and_then(Pid::from_raw)),
+            Ok(FromLauncher::Failed { .. }) => Ok(None),
+            Ok(
+                FromLauncher::Warm
+                | FromLauncher::Born { .. }
+                | FromLauncher::Ended { .. }
+                | FromLauncher::Probed { .. },
+            )
+            | Err(_) => Err(std::io::Error::other("the template does not say whether it has forked")),
         }
     }
 
-    /// It leaves when its socket closes.
+    /// It leaves when it is told to. One that cannot be told leaves when its socket closes.
     fn retire(self) -> Process {
+        let _ = self.talk.say(&ToLauncher::Retire, &[]);
+        Process::without_groups(self.talk.pid)
+    }
+
+    fn kill(self) -> Process {
+        self.talk.kill();
         Process::without_groups(self.talk.pid)
     }
 }
