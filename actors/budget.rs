@@ -37,6 +37,10 @@ pub(crate) struct Budget {
     limit: Option<u64>,
     /// Whether the machine is short of memory.
     pressed: bool,
+    /// The machine has said once more that it is short of memory, and nobody has gone for it yet.
+    unanswered: bool,
+    /// What a process that starts was reckoned with last, when there were any to reckon by.
+    learned: u64,
     uses: BTreeMap<SlotId, Use>,
 }
 
@@ -51,6 +55,7 @@ impl Budget {
 
     pub(crate) const fn set_pressed(&mut self, pressed: bool) {
         self.pressed = pressed;
+        self.unanswered = pressed;
     }
 
     /// A process of this worker starts.
@@ -87,7 +92,18 @@ impl Budget {
     pub(crate) fn expected(&self, ready: impl Iterator<Item = SlotId>) -> u64 {
         let mut sizes: Vec<u64> = ready.filter_map(|slot| self.gain(slot)).collect();
         sizes.sort_unstable();
-        sizes.get(sizes.len() / 2).map_or(LEAST, |median| (*median).max(LEAST))
+        sizes.get(sizes.len() / 2).map_or(self.learned, |median| *median).max(LEAST)
+    }
+
+    /// Keeps what a process that starts is reckoned with for when there is none to reckon by: those that were ended for their
+    /// size would come back as if they had none.
+    pub(crate) const fn learn(&mut self, expected: u64) {
+        self.learned = expected;
+    }
+
+    /// Whoever had to go for the machine's sake has gone: what their ends bring in turn is no word of the machine.
+    pub(crate) const fn answer(&mut self) {
+        self.unanswered = false;
     }
 
     /// What all use, those that were not measured yet reckoned with `expected`.
@@ -133,7 +149,7 @@ impl Budget {
     pub(crate) fn target(&self) -> Option<u64> {
         let staying = self.staying();
         let over = self.limit.filter(|limit| staying > *limit).map(low);
-        over.or_else(|| self.pressed.then(|| low(staying)))
+        over.or_else(|| self.unanswered.then(|| low(staying)))
     }
 }
 

@@ -31,6 +31,7 @@ impl Ledger {
         let staying = self.is_named(slot);
         self.budget.measure(slot, memory.get(), staying);
         if self.budget.is_limited() {
+            self.budget.learn(self.expected());
             self.settle(effects);
         }
     }
@@ -50,6 +51,7 @@ impl Ledger {
     /// group the one that was not used for longest. Leased workers stay, and whoever is not in `idle`.
     pub(crate) fn relieve(&mut self, idle: &[Idle], effects: &mut Vec<Effect>) {
         let Some(target) = self.budget.target().filter(|_| !self.draining) else { return };
+        self.budget.answer();
         let mut staying = self.budget.staying();
         let mut candidates: Vec<(u8, u64, SlotId)> = idle.iter().filter_map(|idle| self.rank(idle)).collect();
         candidates.sort_unstable();
