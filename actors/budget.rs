@@ -39,6 +39,8 @@ pub(crate) struct Budget {
     pressed: bool,
     /// The machine has said once more that it is short of memory, and nobody has gone for it yet.
     unanswered: bool,
+    /// A caller could have a worker but for the memory of others.
+    wanted: bool,
     /// What a process that starts was reckoned with last, when there were any to reckon by.
     learned: u64,
     uses: BTreeMap<SlotId, Use>,
@@ -103,7 +105,17 @@ impl Budget {
 
     /// Whoever had to go for the machine's sake has gone: what their ends bring in turn is no word of the machine.
     pub(crate) const fn answer(&mut self) {
-        self.unanswered = false;
+        (self.unanswered, self.wanted) = (false, false);
+    }
+
+    /// A caller could have a worker but for the memory of others.
+    pub(crate) const fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether nobody has to go but for a caller. Then nobody goes who would lose something.
+    pub(crate) fn is_spared(&self) -> bool {
+        !self.unanswered && self.limit.is_none_or(|limit| self.staying() <= limit)
     }
 
     /// What all use, those that were not measured yet reckoned with `expected`.
@@ -149,7 +161,8 @@ impl Budget {
     pub(crate) fn target(&self) -> Option<u64> {
         let staying = self.staying();
         let over = self.limit.filter(|limit| staying > *limit).map(low);
-        over.or_else(|| self.unanswered.then(|| low(staying)))
+        let for_caller = self.limit.filter(|_| self.wanted).map(|limit| limit.saturating_sub(self.learned.max(LEAST)));
+        over.or_else(|| self.unanswered.then(|| low(staying))).or(for_caller)
     }
 }
 

@@ -195,6 +195,7 @@ impl Ledger {
             return Err(Refusal::WorkersLimit { limit: workers });
         }
         if !self.has_memory(Purpose::Caller) {
+            self.budget.want();
             return Err(self.no_memory());
         }
         let state = SlotState::Named { name: Arc::clone(name), tenant: Arc::clone(tenant) };

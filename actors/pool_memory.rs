@@ -17,6 +17,9 @@ pub(crate) struct Idle {
     pub(crate) keeps_state: bool,
 }
 
+/// The last group to go: its callers would lose something.
+const WITH_STATE: u8 = 2;
+
 impl Ledger {
     /// A process of a worker starts.
     pub(crate) fn process_starts(&mut self, slot: SlotId) {
@@ -51,9 +54,11 @@ impl Ledger {
     /// group the one that was not used for longest. Leased workers stay, and whoever is not in `idle`.
     pub(crate) fn relieve(&mut self, idle: &[Idle], effects: &mut Vec<Effect>) {
         let Some(target) = self.budget.target().filter(|_| !self.draining) else { return };
+        let is_spared = self.budget.is_spared();
         self.budget.answer();
         let mut staying = self.budget.staying();
         let mut candidates: Vec<(u8, u64, SlotId)> = idle.iter().filter_map(|idle| self.rank(idle)).collect();
+        candidates.retain(|(group, ..)| !is_spared || *group < WITH_STATE);
         candidates.sort_unstable();
         for (.., slot) in candidates {
             if staying <= target {
@@ -70,7 +75,8 @@ impl Ledger {
         self.budget.gain(slot)?;
         let group = match &self.slots.get(&slot)?.state {
             SlotState::Spare => 0,
-            SlotState::Named { .. } => 1 + u8::from(keeps_state),
+            SlotState::Named { .. } if keeps_state => WITH_STATE,
+            SlotState::Named { .. } => 1,
             SlotState::Starting | SlotState::Leased { .. } | SlotState::Lost { .. } | SlotState::Stopping => {
                 return None;
             }

@@ -169,6 +169,9 @@ impl Ledger {
             return true;
         }
         if !has_room {
+            if purpose == Purpose::Caller {
+                self.budget.want();
+            }
             return false;
         }
         pool.total += 1;

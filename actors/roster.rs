@@ -208,6 +208,9 @@ impl Roster {
 
     fn settle(&mut self) {
         self.carry_out_all();
+        // Whoever is to go for a caller, now that it is known that one waits.
+        self.relieve();
+        self.carry_out_all();
         self.answer_drain(false);
         let Some(wake) = self.ledger.next_deadline() else {
             self.timer = None;

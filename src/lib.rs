@@ -47,11 +47,6 @@
 //! - A caller whose state was lost is told before its next evaluation runs against a blank process.
 //! - All queues are bounded, and all waits have deadlines.
 
-#![cfg_attr(
-    not(feature = "javascript"),
-    expect(dead_code, reason = "only the runtime `javascript` prints through its host")
-)]
-
 pub mod doctor;
 mod evaluator;
 #[cfg(feature = "cli")]

@@ -1,5 +1,6 @@
 //! How a worker process comes to be. The host starts its own program anew; that process, single-threaded, reads its
-//! [`Launch`], confines itself, forks the worker process proper and stays behind as its [guard](super::guard).
+//! [`Launch`], [bears](super::birth) the worker process proper, which confines itself, and stays behind as its
+//! [guard](super::guard). Or it is told to become a [template](super::template), which forks such launchers.
 //!
 //! The fork is cheap here, in a process that holds nothing yet, as it would not be in the host: and only a parent that
 //! adopts orphans (`PR_SET_CHILD_SUBREAPER`) finds everything that the code forked, when the end has come.

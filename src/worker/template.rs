@@ -5,7 +5,10 @@
 //! What it forks is a guard, as a launcher is before it forks in turn, and goes the same way from there: the launch waits
 //! on its lifeline. The guard is the host's child, not the template's, so that a template need not outlive it.
 
-use std::{cell::OnceCell, rc::Rc};
+use std::{
+    cell::{OnceCell, RefCell},
+    rc::Rc,
+};
 
 use oast_actors::{EvalId, Stream, Value};
 use rustix::{io::Errno, process::Pid};
@@ -87,51 +90,58 @@ fn fork_beside() -> Result<Option<Pid>, Errno> {
     Ok(i32::try_from(pid).ok().and_then(Pid::from_raw))
 }
 
-/// A host that is there by the time the runtime needs it.
+/// A host that is there by the time the runtime needs it. What the runtime has printed before is printed in each fork.
 #[derive(Default)]
-pub(super) struct LaterHost(OnceCell<Rc<dyn Host>>);
+pub(super) struct LaterHost {
+    host: OnceCell<Rc<dyn Host>>,
+    early: RefCell<Vec<(Stream, Vec<u8>)>>,
+}
 
 impl LaterHost {
     /// There is one now.
     pub(super) fn set(&self, host: Rc<dyn Host>) {
+        for (stream, bytes) in self.early.take() {
+            host.print(None, stream, &bytes);
+        }
         // There is one worker process to a fork.
-        drop(self.0.set(host));
+        drop(self.host.set(host));
     }
 }
 
 impl Host for LaterHost {
     fn print(&self, id: Option<EvalId>, stream: Stream, bytes: &[u8]) {
-        if let Some(host) = self.0.get() {
-            host.print(id, stream, bytes);
+        match self.host.get() {
+            Some(host) => host.print(id, stream, bytes),
+            None => self.early.borrow_mut().push((stream, bytes.to_vec())),
         }
     }
 
     fn is_interrupted(&self, id: EvalId) -> bool {
-        self.0.get().is_some_and(|host| host.is_interrupted(id))
+        self.host.get().is_some_and(|host| host.is_interrupted(id))
     }
 
     fn put(&self, channel: &str, value: Value) -> Result<(), (Value, Blocked)> {
-        match self.0.get() {
+        match self.host.get() {
             Some(host) => host.put(channel, value),
             None => Err((value, Blocked::Closed)),
         }
     }
 
     fn take(&self, channel: &str) -> Result<Value, Blocked> {
-        self.0.get().map_or(Err(Blocked::Closed), |host| host.take(channel))
+        self.host.get().map_or(Err(Blocked::Closed), |host| host.take(channel))
     }
 
     fn close(&self, channel: &str) {
-        if let Some(host) = self.0.get() {
+        if let Some(host) = self.host.get() {
             host.close(channel);
         }
     }
 
     fn wait(&self) -> bool {
-        self.0.get().is_some_and(|host| host.wait())
+        self.host.get().is_some_and(|host| host.wait())
     }
 
     fn is_open(&self, channel: &str) -> bool {
-        self.0.get().is_some_and(|host| host.is_open(channel))
+        self.host.get().is_some_and(|host| host.is_open(channel))
     }
 }
