@@ -159,10 +159,10 @@ impl Ledger {
         self.grant(effects);
         if self.waiting.contains_key(&ticket) {
             let limit = self.capacity.waiting;
-            if self.waiting.len() > limit {
-                self.refuse(ticket, Refusal::Busy { limit }, effects);
-            } else if deadline <= now {
+            if deadline <= now {
                 self.refuse_late(ticket, now, effects);
+            } else if self.waiting.len() > limit {
+                self.refuse(self.last_of_the_most(ticket), Refusal::Busy { limit }, effects);
             }
         }
         self.refill(effects);

@@ -230,6 +230,17 @@ impl Ledger {
         self.refuse(ticket, reason, effects);
     }
 
+    /// Who is refused when too many wait: the last caller of the tenant that has the most waiting, so that one tenant cannot
+    /// have the whole queue. It is `newcomer`, unless its own has fewer.
+    pub(super) fn last_of_the_most(&self, newcomer: Ticket) -> Ticket {
+        let mut waiting: BTreeMap<&Arc<str>, (usize, Ticket)> = BTreeMap::new();
+        for (ticket, waiter) in &self.waiting {
+            let (count, last) = waiting.entry(&waiter.request.tenant).or_insert((0, *ticket));
+            (*count, *last) = (*count + 1, *ticket);
+        }
+        waiting.into_values().max().map_or(newcomer, |(_, last)| last)
+    }
+
     pub(super) fn refuse(&mut self, ticket: Ticket, reason: Refusal, effects: &mut Vec<Effect>) {
         if self.forget(ticket).is_some() {
             effects.push(Effect::Refuse { ticket, reason });

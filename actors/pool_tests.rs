@@ -173,6 +173,16 @@ fn callers_are_refused_at_once_when_enough_wait() {
 }
 
 #[test]
+fn no_tenant_has_the_whole_queue() {
+    let mut desk = desk(Capacity { waiting: 2, ..ROOMY }, 0, 1, OnReturn::Keep);
+    for tenant in ["a", "a", "b", "a"] {
+        desk.ask(tenant);
+    }
+    let busy = Refusal::Busy { limit: 2 };
+    assert_eq!(desk.effects(), [start(1), refuse(2, busy), refuse(4, busy)], "the last of whoever has the most");
+}
+
+#[test]
 fn a_caller_that_left_is_not_served() {
     let mut desk = desk(ROOMY, 0, 1, OnReturn::Keep);
     let ticket = desk.ask("a");

@@ -167,7 +167,9 @@ fn interrupted(by: Interrupter) -> Failure {
 fn hint_not_started(not_started: &NotStarted) -> Option<String> {
     let hint = match not_started {
         NotStarted::Busy { .. } => "try again, or raise `limits.queue` in the profile",
-        NotStarted::Deadline { .. } => "try again, or raise `limits.queue_time` in the profile",
+        NotStarted::Deadline { .. } => {
+            "try again, or raise `limits.queue_time`, or a shorter `limits.wall_time`, in the profile"
+        }
         NotStarted::Restarted { .. } => "run it again if it does not need what was there before",
         NotStarted::Broken { .. } => "it starts again when it is reset",
         NotStarted::TooLarge { .. } => "raise `limits.message` in the profile",
