@@ -297,6 +297,11 @@ async fn what_everybody_needs_is_there() {
     assert_eq!(returned::<Option<i32>>(call(&worker, trespass::read, ("/usr/bin/env".to_owned(),)).await), None);
     assert_eq!(returned::<Option<i32>>(call(&worker, trespass::write, ("/dev/null".to_owned(),)).await), None);
     assert_eq!(returned::<i64>(call(&worker, behave::add, (1, 1)).await), 2);
+    // Names of programs are links to links.
+    let linked = |path: &&&str| fs::read_link(path).is_ok_and(|link| link.starts_with("/etc/alternatives"));
+    for path in ["/usr/bin/awk", "/usr/bin/pager", "/usr/bin/cc"].iter().filter(linked) {
+        assert_eq!(returned::<Option<i32>>(call(&worker, trespass::read, ((*path).to_owned(),)).await), None, "{path}");
+    }
     done(worker).await;
     let worker = javascript(untrusted());
     assert_eq!(value(worker.eval("await new Promise(r => setTimeout(() => r(6 * 7), 1))").await), Value::Int(42));

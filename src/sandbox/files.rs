@@ -28,8 +28,18 @@ pub(super) enum View {
 const VERSION: ABI = ABI::V6;
 
 /// Where programs and libraries are, with what they need of the system's settings.
-pub(super) const SYSTEM: [&str; 9] =
-    ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/localtime", "/etc/ssl"];
+pub(super) const SYSTEM: [&str; 10] = [
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+    "/etc/ssl",
+];
 
 /// What a process may know of itself.
 const ITSELF: [&str; 2] = ["/proc/self", "/proc/self/exe"];
