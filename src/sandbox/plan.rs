@@ -99,7 +99,11 @@ impl Plan {
             rustix::thread::set_no_new_privs(true).map_err(at("gain no privileges"))?;
         }
         if self.withholds() {
-            self.insist(Mechanism::Landlock, "restrict files", files::restrict(self, view)?)?;
+            self.insist(
+                Mechanism::Landlock,
+                "restrict files, for `landlock` is required",
+                files::restrict(self, view)?,
+            )?;
         }
         // Within its own namespace it has all of them, and could undo what was put in place there.
         if self.privileges == Privileges::Dropped || entered.0.contains(UnshareFlags::NEWUSER) {
@@ -107,7 +111,7 @@ impl Plan {
         }
         if self.confines() {
             let filtered = system_calls::filter(self)?;
-            self.insist(Mechanism::Seccomp, "filter system calls", filtered)?;
+            self.insist(Mechanism::Seccomp, "filter system calls, for `seccomp` is required", filtered)?;
         }
         Ok(())
     }
@@ -119,7 +123,7 @@ impl Plan {
             // The host could not make them.
             Err(error) => Taken::NotHere(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
         };
-        self.insist(Mechanism::Cgroups, "join control groups", joined)
+        self.insist(Mechanism::Cgroups, "join control groups, for `cgroups` is required", joined)
     }
 
     fn enter_namespaces(&self) -> Result<Entered, Failed> {
@@ -128,7 +132,7 @@ impl Plan {
             return Ok(Entered(wanted));
         }
         let taken = namespaces::enter(wanted)?;
-        self.insist(Mechanism::UserNamespaces, "enter namespaces", taken)?;
+        self.insist(Mechanism::UserNamespaces, "enter namespaces, for `user-namespaces` is required", taken)?;
         match taken {
             Taken::Yes => Ok(Entered(wanted)),
             Taken::NotHere(_) => Ok(Entered(UnshareFlags::empty())),
