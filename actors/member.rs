@@ -112,7 +112,6 @@ impl Roster {
     /// The machine is short of memory, or is not any more.
     pub(crate) fn press(&mut self, is_high: bool) {
         self.account(|ledger, effects| ledger.set_pressure(is_high, effects));
-        self.relieve();
     }
 
     /// Ends idle processes where all use too much.
@@ -140,10 +139,7 @@ impl Roster {
                 member.broken = false;
                 self.ledger.process_starts(slot);
             }
-            Sight::Uses(memory) => {
-                self.account(|ledger, effects| ledger.uses(slot, memory, effects));
-                self.relieve();
-            }
+            Sight::Uses(memory) => self.account(|ledger, effects| ledger.uses(slot, memory, effects)),
             // What was ready before it saw the end of its last lease is not clean yet.
             Sight::Clean { leases } if leases != member.leases => {}
             Sight::Clean { .. } => {

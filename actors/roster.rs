@@ -164,7 +164,6 @@ impl Roster {
     pub(crate) fn reconfigure(&mut self, settings: Settings) {
         self.settings = Settings { events: self.settings.events, ..settings };
         self.account(|ledger, effects| ledger.set_capacity(settings.capacity, effects));
-        self.relieve();
     }
 
     pub(crate) fn take_lease(&mut self, take: TakeLease, sender: LeaseSender) {
@@ -208,7 +207,7 @@ impl Roster {
 
     fn settle(&mut self) {
         self.carry_out_all();
-        // Whoever is to go for a caller, now that it is known that one waits.
+        // Whatever was just accounted for, somebody may have to go for it.
         self.relieve();
         self.carry_out_all();
         self.answer_drain(false);

@@ -11,9 +11,9 @@ use rustix::process::{Pid, Signal, getpid, kill_process};
 
 use crate::{
     fixtures::behave,
-    harness::{descendants, skip},
+    harness::descendants,
     stage::{PATIENCE, call, done, forked, is_forked, lives, lost, outcome, process, returned, start, until, value},
-    walls::own_groups,
+    walls::{needs, own_groups},
 };
 
 pub(crate) fn tests() -> Vec<Trial> {
@@ -168,9 +168,7 @@ async fn it_is_replaced_when_it_has_forked_often() {
 }
 
 async fn the_groups_that_it_lends_go_with_it() {
-    if !own_groups_can_be_made() {
-        skip("no control groups can be made here, for this user");
-    }
+    needs("cgroups");
     let oast = Oast::start(Config::default()).unwrap();
     oast.pool_of(Spec::javascript("pool").profile(Profile::untrusted()), 2, 4).await.unwrap();
     for _ in 0..20 {
@@ -180,9 +178,4 @@ async fn the_groups_that_it_lends_go_with_it() {
     assert!(groups > 0 && groups < 20, "{groups} groups for 20 leases");
     oast.shutdown().await;
     until("the groups are gone", || own_groups().is_empty()).await;
-}
-
-fn own_groups_can_be_made() -> bool {
-    let report = oast::doctor::report(&Config::default());
-    report.mechanisms.iter().any(|mechanism| mechanism.name == "cgroups" && mechanism.is_available)
 }

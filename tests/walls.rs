@@ -62,7 +62,7 @@ fn stranger() -> Worker {
 }
 
 /// Whether this machine has something, or the test is skipped.
-fn needs(name: &str) {
+pub(crate) fn needs(name: &str) {
     let report = doctor::report(&Config::default());
     let found = report.mechanisms.iter().find(|mechanism| mechanism.name == name).unwrap();
     if !found.is_available {

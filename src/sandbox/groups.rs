@@ -79,14 +79,16 @@ pub(crate) struct Counted {
 impl Groups {
     /// Names new ones, of those that this machine has and that are of use for the limits.
     pub(crate) fn named(limits: Limits) -> Self {
-        Self::beginning(limits, &format!("oast-{}-{:08x}-", rustix::process::getpid().as_raw_nonzero(), own_number()))
+        Self::beginning(limits, &own_beginning())
     }
 
     /// The same, to be lent again and again to the forks of a template. The template removes them when the host is gone, by how
     /// their names begin.
     pub(crate) fn to_lend(limits: Limits, template: u64) -> Self {
-        let (me, number) = (rustix::process::getpid().as_raw_nonzero(), own_number());
-        Self { is_lent: true, ..Self::beginning(limits, &format!("oast-{me}-{number:08x}-of-{template}-")) }
+        let groups = Self::beginning(limits, &format!("{}of-{template}-", own_beginning()));
+        // Where there are none, there is nothing to lend.
+        let is_lent = groups.all().next().is_some();
+        Self { is_lent, ..groups }
     }
 
     fn beginning(limits: Limits, beginning: &str) -> Self {
@@ -347,6 +349,11 @@ fn hand_down(group: &Path) -> bool {
     drop(write(group, "cgroup.procs", 0));
     drop(fs::remove_dir(own));
     false
+}
+
+/// How the names of all groups begin that this process makes for others.
+fn own_beginning() -> String {
+    format!("oast-{}-{:08x}-", rustix::process::getpid().as_raw_nonzero(), own_number())
 }
 
 /// Tells this process from others of the same number, which may be in other namespaces or have been before.

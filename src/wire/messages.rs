@@ -195,7 +195,7 @@ pub(crate) struct Launch {
 }
 
 /// What runs code.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct RuntimeSettings {
     /// The runtime's name.
     pub(crate) name: String,
@@ -271,7 +271,7 @@ pub(crate) struct ResourceLimits {
 }
 
 /// Settings of the runtime `javascript`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct JavaScript {
     /// How much memory the engine may use, in bytes. `None` is unlimited.
     pub(crate) memory: Option<u64>,

@@ -69,6 +69,12 @@ impl Failure {
     }
 }
 
+impl From<Failed> for Failure {
+    fn from(Failed { step, errno }: Failed) -> Self {
+        Self::at(step)(errno)
+    }
+}
+
 fn launch() -> Result<(), Failure> {
     must_be_single_threaded()?;
     // Those that are meant to come have not come yet.
@@ -132,14 +138,13 @@ fn work(
     let_go_of_lifeline()?;
     let is_offline = warmed.as_ref().is_some_and(|warmed| warmed.is_offline);
     let plan = Plan { is_offline, ..plan(launch) };
-    let failed = |failed: Failed| Failure::at(failed.step)(failed.errno);
-    let entered = plan.enter().map_err(failed)?;
+    let entered = plan.enter()?;
     if entered.has_processes() {
         cords.go_inside()?;
-        plan.confine(entered).map_err(failed)?;
+        plan.confine(entered)?;
     } else {
         drop(cords);
-        plan.confine(entered).map_err(failed)?;
+        plan.confine(entered)?;
         // Last: who becomes another user is tied to nobody any more.
         tie_to_guard(guard)?;
     }
@@ -196,20 +201,20 @@ fn receive() -> Result<(ToLauncher, Vec<OwnedFd>), Failure> {
 }
 
 /// What a template is asked for, one thing at a time.
-pub(super) enum Asked {
+pub(super) enum Wish {
     Fork([OwnedFd; 3]),
     Retire,
-    /// Nothing more: the host is gone.
-    Nothing,
+    /// None any more: the host is gone.
+    None,
 }
 
 /// What the host wants of its template.
-pub(super) fn receive_wish() -> Result<Asked, Failure> {
+pub(super) fn receive_wish() -> Result<Wish, Failure> {
     match receive_next()? {
-        None => Ok(Asked::Nothing),
-        Some((ToLauncher::Retire, _)) => Ok(Asked::Retire),
+        None => Ok(Wish::None),
+        Some((ToLauncher::Retire, _)) => Ok(Wish::Retire),
         Some((ToLauncher::Fork, descriptors)) => match <[OwnedFd; 3]>::try_from(descriptors) {
-            Ok(descriptors) => Ok(Asked::Fork(descriptors)),
+            Ok(descriptors) => Ok(Wish::Fork(descriptors)),
             Err(_) => Err(malformed("descriptors are missing")),
         },
         Some((ToLauncher::Launch(_) | ToLauncher::WarmUp(_) | ToLauncher::Probe, _)) => {

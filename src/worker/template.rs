@@ -14,12 +14,12 @@ use oast_actors::{EvalId, Stream, Value};
 use rustix::{io::Errno, process::Pid};
 
 use super::{
-    launcher::{self, Asked, Failure},
+    launcher::{self, Failure, Wish},
     process,
     runtime::{Blocked, Host, Runtime},
 };
 use crate::{
-    sandbox::{Failed, available, namespaces},
+    sandbox::{available, namespaces},
     wire::{FromLauncher, TemplateSettings},
 };
 
@@ -41,14 +41,14 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
         text,
     })?;
     // Forks are kept apart there by the filter of system calls.
-    let is_offline = settings.network && available::has_seccomp() && namespaces::go_offline().map_err(failed)?;
+    let is_offline = settings.network && available::has_seccomp() && namespaces::go_offline()?;
     let warmed = Warmed { runtime, host, is_offline };
     launcher::say(&FromLauncher::Warm);
     loop {
         let [lifeline, stdout, stderr] = match launcher::receive_wish()? {
-            Asked::Fork(descriptors) => descriptors,
-            Asked::Retire => return Ok(None),
-            Asked::Nothing => {
+            Wish::Fork(descriptors) => descriptors,
+            Wish::Retire => return Ok(None),
+            Wish::None => {
                 launcher::groups(&settings.groups).remove_all_like();
                 return Ok(None);
             }
@@ -67,10 +67,6 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
             Err(errno) => launcher::report(Failure::at("fork")(errno)),
         }
     }
-}
-
-fn failed(Failed { step, errno }: Failed) -> Failure {
-    Failure::at(step)(errno)
 }
 
 /// Forks a process that has the same parent as this one. `None` is the new process.

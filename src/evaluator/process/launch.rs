@@ -2,26 +2,23 @@
 //! [`spawner`](super::spawner)'s, the other end of the message `src/worker/launcher.rs`.
 
 use std::{
-    io::{IoSlice, Result},
-    mem::MaybeUninit,
+    ffi::OsString,
+    io::Result,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::PathBuf,
     process::Command,
 };
 
 use oast_actors::Launch;
 use oast_config::{ByteSize, Files, Latency, Mechanism, Network, Privileges, Sandbox, SystemCalls};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags};
 
-use super::{ProcessSettings, spawner::Start, template::Making};
+use super::{ProcessSettings, spawner::Start, talk, template::Making};
 use crate::{
     sandbox::{
         groups::{self, Groups},
         rlimits,
     },
-    wire::{
-        Confinement, Groups as WireGroups, Launch as WireLaunch, Message, Outgoing, ResourceLimits, TemplateSettings,
-        ToLauncher,
-    },
+    wire::{Confinement, Groups as WireGroups, Launch as WireLaunch, ResourceLimits, TemplateSettings, ToLauncher},
     worker::MARK,
 };
 
@@ -39,8 +36,13 @@ pub(super) struct Theirs<'a> {
 /// there.
 const SPARE_PROCESSES: u64 = 2;
 
-/// A launch has few bytes.
-const LIMIT: ByteSize = ByteSize::kib(64);
+/// How a program is started. Nothing is inherited but what the profile names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Recipe {
+    program: PathBuf,
+    directory: Option<PathBuf>,
+    environment: Vec<(OsString, OsString)>,
+}
 
 /// Sends the launch, with the descriptors that the process is to have, and says what to start then. It is in the socket
 /// before the process exists: it need not be waited for.
@@ -56,27 +58,20 @@ pub(super) fn send(
     let lends = launch.profile.sandbox.files == Files::ReadOnly;
     let template = settings.template.as_ref().filter(|_| lends);
     let groups = template.map_or_else(|| Groups::named(group_limits), |template| template.lend(group_limits));
-    let mut outgoing = Outgoing::new(LIMIT);
     let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
-    message.encode(&mut outgoing).map_err(std::io::Error::other)?;
-    let mut slices = [IoSlice::new(&[]); 4];
-    let count = outgoing.slices(&mut slices);
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut rights = SendAncillaryBuffer::new(&mut space);
-    let descriptors = [control.as_fd(), page];
-    rights.push(SendAncillaryMessage::ScmRights(&descriptors));
-    rustix::net::sendmsg(lifeline, &slices[..count], &mut rights, SendFlags::NOSIGNAL)?;
+    talk::send(lifeline, &message, &[control.as_fd(), page])?;
     let template = settings.template.clone().map(|template| Making {
         template,
-        command: command(settings, launch, "oast-template"),
-        identity: identity(settings, launch),
+        title: format!("oast-template {}", launch.worker),
         settings: TemplateSettings {
             runtime: settings.runtime.clone(),
             network: launch.profile.sandbox.network == Network::None,
             groups: wire_groups(&groups),
         },
     });
-    Ok(Start { command: command(settings, launch, "oast-worker"), standard, template, groups, group_limits })
+    let recipe = Recipe::new(settings, &launch.profile.sandbox);
+    let title = format!("oast-worker {}", launch.worker);
+    Ok(Start { title, recipe, standard, template, groups, group_limits })
 }
 
 fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
@@ -91,14 +86,6 @@ fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> Wire
         confinement: confinement(settings, &launch.profile.sandbox),
         groups: wire_groups(groups),
     }
-}
-
-/// What all processes have in common that can be forked from one: a template makes its runtime once, and hands down its
-/// environment and its directory.
-fn identity(settings: &ProcessSettings, launch: &Launch) -> String {
-    let ProcessSettings { runtime, program, directory, environment, .. } = settings;
-    let Sandbox { environment: inherited, network, .. } = &launch.profile.sandbox;
-    format!("{runtime:?} {program:?} {directory:?} {environment:?} {inherited:?} {network:?}")
 }
 
 fn wire_groups(groups: &Groups) -> WireGroups {
@@ -155,18 +142,24 @@ fn confinement(settings: &ProcessSettings, sandbox: &Sandbox) -> Confinement {
     }
 }
 
-/// Nothing is inherited but what the profile names. No hook runs between fork and exec, so that `vfork` serves.
-fn command(settings: &ProcessSettings, launch: &Launch, title: &str) -> Command {
-    use std::os::unix::process::CommandExt;
-    let program = settings.program.as_deref().unwrap_or(std::path::Path::new("/proc/self/exe"));
-    let mut command = Command::new(program);
-    command.arg0(format!("{title} {}", launch.worker)).env_clear().process_group(0);
-    let inherited = launch.profile.sandbox.environment.iter();
-    command.envs(inherited.filter_map(|name| Some((name, std::env::var_os(name)?))));
-    command.envs(settings.environment.iter().map(|(name, value)| (name, value)));
-    command.env(MARK, "1");
-    if let Some(directory) = &settings.directory {
-        command.current_dir(directory);
+impl Recipe {
+    fn new(settings: &ProcessSettings, sandbox: &Sandbox) -> Self {
+        let program = settings.program.clone().unwrap_or_else(|| "/proc/self/exe".into());
+        let inherited = sandbox.environment.iter().filter_map(|name| Some((name.into(), std::env::var_os(name)?)));
+        let environment = inherited.chain(settings.environment.iter().cloned()).collect();
+        Self { program, directory: settings.directory.clone(), environment }
     }
-    command
+
+    /// No hook runs between fork and exec, so that `vfork` serves.
+    pub(super) fn command(&self, title: &str) -> Command {
+        use std::os::unix::process::CommandExt;
+        let mut command = Command::new(&self.program);
+        command.arg0(title).env_clear().process_group(0);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.env(MARK, "1");
+        if let Some(directory) = &self.directory {
+            command.current_dir(directory);
+        }
+        command
+    }
 }

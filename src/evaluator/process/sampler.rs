@@ -84,21 +84,20 @@ fn orders() -> &'static Sender<Order> {
 fn run(orders: &Receiver<Order>) {
     let mut kept = None;
     for (tree, reply) in orders {
-        if let Some(sample) = count(&tree) {
-            // The caller may be gone meanwhile.
-            drop(reply.send(sample));
-            continue;
-        }
-        // A panic costs one measurement, and what was kept until then; the next is made anew.
-        let system = kept.take();
-        let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, &tree)));
-        if let Ok(Some((system, sample))) = measured {
-            kept = Some(system);
-            let sample = counted(sample, &tree);
+        if let Some(sample) = count(&tree).or_else(|| measure(&mut kept, &tree)) {
             // The caller may be gone meanwhile.
             drop(reply.send(sample));
         }
     }
+}
+
+/// A panic costs one measurement, and what was kept until then; the next is made anew.
+fn measure(kept: &mut Option<System>, tree: &Tree) -> Option<Sample> {
+    let system = kept.take();
+    let measured = panic::catch_unwind(AssertUnwindSafe(|| measure_tree(system, tree)));
+    let (system, sample) = measured.ok().flatten()?;
+    *kept = Some(system);
+    Some(counted(sample, tree))
 }
 
 /// Corrected by what control groups count. The times of children that nobody waited for are in no process's account; memory

@@ -16,6 +16,7 @@ use rustix::process::{Pid, Signal, WaitOptions};
 use tokio::sync::oneshot;
 
 use super::{
+    launch::Recipe,
     link::GUARD_PATIENCE,
     template::{Making, Template, Templates},
 };
@@ -32,7 +33,9 @@ const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is needed to start a launcher.
 pub(super) struct Start {
-    pub(super) command: Command,
+    /// What its process is called.
+    pub(super) title: String,
+    pub(super) recipe: Recipe,
     /// Its lifeline, and what it prints to.
     pub(super) standard: [OwnedFd; 3],
     /// What it is forked from rather, where that can be.
@@ -164,16 +167,21 @@ impl Nest {
     }
 
     fn start(&mut self, start: Start) -> std::io::Result<Launcher> {
-        let Start { command, standard, template, groups, group_limits } = start;
+        let Start { title, recipe, standard, template, groups, group_limits } = start;
         groups.make(group_limits);
         let lender = template.as_ref().map(|making| (making.template.clone(), group_limits));
         let mut retired = Vec::new();
-        let fork = |making| self.templates.fork(making, standard.each_ref().map(OwnedFd::as_fd), &mut retired);
-        let forked = template.map(fork).transpose().map(Option::flatten);
+        let forked = match template {
+            Some(making) => {
+                let standard = standard.each_ref().map(OwnedFd::as_fd);
+                self.templates.fork(making, &recipe, standard, &mut retired)
+            }
+            None => Ok(None),
+        };
         self.end(retired);
         let pid = match forked.inspect_err(|_| _ = groups.remove())? {
             Some(pid) => pid,
-            None => spawn_with(command, standard).inspect_err(|_| _ = groups.remove())?,
+            None => spawn_with(recipe.command(&title), standard).inspect_err(|_| _ = groups.remove())?,
         };
         let number = pid.as_raw_nonzero().get().unsigned_abs();
         self.launchers.insert(number, Process { pid, groups: groups.clone(), lender });

@@ -111,7 +111,8 @@ pub(crate) fn probe_namespaces() -> Result<()> {
     }
 }
 
-fn send(socket: &OwnedFd, message: &ToLauncher, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
+/// Sends a message to a launcher, with descriptors. It is in the socket when this returns: nobody need have its other end yet.
+pub(super) fn send(socket: &OwnedFd, message: &ToLauncher, descriptors: &[BorrowedFd<'_>]) -> Result<()> {
     let mut outgoing = Outgoing::new(LIMIT);
     message.encode(&mut outgoing).map_err(std::io::Error::other)?;
     let mut slices = [IoSlice::new(&[]); 4];

@@ -1,6 +1,6 @@
-//! The host's side of templates: which groups their forks are lent, which processes are forked from which, when one is replaced by a fresh one, and what is done
-//! without. What a template does itself is in `src/worker/template.rs`. The processes belong to the one thread that
-//! starts them.
+//! The host's side of templates: which groups their forks are lent, which processes are forked from which, when one is
+//! replaced by a fresh one, and what is done without. What a template does itself is in `src/worker/template.rs`. The
+//! processes belong to the one thread that starts them.
 
 use std::{
     collections::HashMap,
@@ -17,12 +17,13 @@ use std::{
 use rustix::{io::Errno, process::Pid};
 
 use super::{
+    launch::Recipe,
     spawner::{self, Process},
     talk::Talk,
 };
 use crate::{
     sandbox::groups::{Groups, Limits},
-    wire::{FromLauncher, TemplateSettings, ToLauncher},
+    wire::{FromLauncher, RuntimeSettings, TemplateSettings, ToLauncher},
 };
 
 /// How long a template may take to be ready.
@@ -36,10 +37,10 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// What worker processes are forked from. Clones are the same one; its process ends with the last of them.
 #[derive(Clone, Debug)]
-pub(crate) struct Template(Arc<Nest>);
+pub(crate) struct Template(Arc<Lender>);
 
 #[derive(Debug)]
-struct Nest {
+struct Lender {
     id: u64,
     wear: Wear,
     /// Groups that are made and that nobody is in, with what they hold to.
@@ -64,15 +65,22 @@ impl Default for Wear {
 /// What is needed to start a template.
 pub(super) struct Making {
     pub(super) template: Template,
-    pub(super) command: Command,
-    /// Differs for processes that cannot be forked from the same one.
-    pub(super) identity: String,
+    /// What its process is called.
+    pub(super) title: String,
     pub(super) settings: TemplateSettings,
 }
 
 /// All templates of this program.
 #[derive(Default)]
-pub(super) struct Templates(HashMap<(u64, String), Succession>);
+pub(super) struct Templates(HashMap<(u64, Made), Succession>);
+
+/// What a template makes once, and hands down: processes that differ in it cannot be forked from the same one.
+#[derive(PartialEq, Eq, Hash)]
+struct Made {
+    recipe: Recipe,
+    runtime: RuntimeSettings,
+    network: bool,
+}
 
 /// One template: the process that serves, and the one that will.
 #[derive(Default)]
@@ -92,7 +100,7 @@ struct Nursery {
 impl Template {
     pub(crate) fn new(wear: Wear) -> Self {
         static LAST: AtomicU64 = AtomicU64::new(0);
-        Self(Arc::new(Nest { id: LAST.fetch_add(1, Ordering::Relaxed), wear, free: Mutex::default() }))
+        Self(Arc::new(Lender { id: LAST.fetch_add(1, Ordering::Relaxed), wear, free: Mutex::default() }))
     }
 
     /// Groups for a fork, which are made already where there are any.
@@ -118,7 +126,7 @@ impl Template {
     }
 }
 
-impl Drop for Nest {
+impl Drop for Lender {
     fn drop(&mut self) {
         let free = std::mem::take(self.free.get_mut().unwrap_or_else(PoisonError::into_inner));
         spawner::retire(self.id, free.into_iter().map(|(_, groups)| groups).collect());
@@ -134,14 +142,16 @@ impl Templates {
     pub(super) fn fork(
         &mut self,
         making: Making,
+        recipe: &Recipe,
         standard: [BorrowedFd<'_>; 3],
         retired: &mut Vec<Process>,
     ) -> Result<Option<Pid>> {
-        let Making { template, command, identity, settings } = making;
-        let succession = self.0.entry((template.0.id, identity)).or_default();
+        let Making { template, title, settings } = making;
+        let made = Made { recipe: recipe.clone(), runtime: settings.runtime.clone(), network: settings.network };
+        let succession = self.0.entry((template.0.id, made)).or_default();
         succession.promote(retired);
         if succession.needs_another(template.0.wear) {
-            succession.coming = Nursery::start(command, settings).ok();
+            succession.coming = Nursery::start(recipe.command(&title), settings).ok();
         }
         let Some(serving) = succession.serving.as_mut() else { return Ok(None) };
         let forked = serving.fork(standard);
