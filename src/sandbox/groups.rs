@@ -227,10 +227,15 @@ impl Groups {
         Some(Duration::from_micros(used).saturating_sub(self.cpu_before))
     }
 
+    /// Whether the kernel, when memory is out, ends all that is in them at once, with whoever has memory in common with one of them.
+    pub(crate) const fn end_as_one(&self) -> bool {
+        self.is_unified && self.memory.is_some()
+    }
+
     /// Becomes readable when memory is out, and the kernel is about to end a process and to leave the others. `None` where it
     /// leaves none.
     pub(crate) fn out_of_memory(&self) -> Option<OwnedFd> {
-        let group = self.memory.as_ref().filter(|_| !self.is_unified)?;
+        let group = self.memory.as_ref().filter(|_| !self.end_as_one())?;
         let event = rustix::event::eventfd(0, EventfdFlags::CLOEXEC).ok()?;
         let control = fs::File::open(group.join("memory.oom_control")).ok()?;
         let numbers = [event.as_fd(), control.as_fd()].map(|fd| std::os::fd::AsRawFd::as_raw_fd(&fd).to_string());

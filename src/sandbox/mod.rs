@@ -13,5 +13,5 @@ pub(crate) mod rlimits;
 mod root;
 mod system_calls;
 
-pub(crate) use plan::{Failed, Plan};
+pub(crate) use plan::{Entered, Failed, Plan};
 pub(crate) use rlimits::Rlimits;

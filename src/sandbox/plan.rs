@@ -78,14 +78,21 @@ impl Entered {
 }
 
 impl Plan {
+    /// Whether a namespace of processes is made, where that can be: what is forked in it must be borne by another process.
+    pub(crate) fn wants_processes(&self) -> bool {
+        namespaces::wanted(self).contains(UnshareFlags::NEWPID)
+    }
+
     /// The first half: counts and limits this process, and lets it into its namespaces.
     pub(crate) fn enter(&self) -> Result<Entered, Failed> {
-        self.join_groups()?;
-        rlimits::apply(&self.rlimits)?;
-        if self.privileges == Privileges::Dropped {
-            privileges::stop_being_root()?;
-        }
+        self.count_and_limit()?;
         self.enter_namespaces()
+    }
+
+    /// The first half where namespaces have been refused.
+    pub(crate) fn stay_outside(&self) -> Result<Entered, Failed> {
+        self.count_and_limit()?;
+        Ok(Entered(UnshareFlags::empty()))
     }
 
     /// The second half: confines this process, which is in the namespaces, and all that it will start.
@@ -112,6 +119,15 @@ impl Plan {
         if self.confines() {
             let filtered = system_calls::filter(self)?;
             self.insist(Mechanism::Seccomp, "filter system calls, for `seccomp` is required", filtered)?;
+        }
+        Ok(())
+    }
+
+    fn count_and_limit(&self) -> Result<(), Failed> {
+        self.join_groups()?;
+        rlimits::apply(&self.rlimits)?;
+        if self.privileges == Privileges::Dropped {
+            privileges::stop_being_root()?;
         }
         Ok(())
     }

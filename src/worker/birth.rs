@@ -6,12 +6,14 @@
 //! ```
 //!
 //! Whoever makes a namespace of processes stays outside of it, and its guard must stay who it is: so there is an opener in
-//! between, which confines itself as far as that must be done outside, bears two processes, tells the guard who they are, and
-//! leaves both to it. Without a namespace, what would be the opener is the worker process.
+//! between, which confines itself as far as that must be done outside, bears two processes, and leaves both to the guard.
+//! Only the worker process has memory of its own: the guard waits for the opener, and init does with the guard's memory
+//! nothing at all. Without a namespace of processes, the guard forks the worker process itself.
 
 use std::{
-    io::{self, PipeReader, PipeWriter, Read, Write},
-    os::fd::{AsFd, OwnedFd},
+    io::{self, PipeReader, PipeWriter},
+    mem::MaybeUninit,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd},
 };
 
 use rustix::{
@@ -20,13 +22,12 @@ use rustix::{
     process::{DumpableBehavior, Pid, Signal, WaitOptions},
 };
 
-use super::{guard, launcher::Failure};
-
-/// What became of the launcher.
-pub(super) enum Side {
-    Guard(Born),
-    Inside(Cords),
-}
+use super::{
+    endings,
+    launcher::{self, Failure},
+    vfork,
+};
+use crate::sandbox::{Entered, Failed, Plan};
 
 /// The processes that a guard watches over.
 pub(super) struct Born {
@@ -35,96 +36,175 @@ pub(super) struct Born {
     pub(super) init: Option<(Pid, PipeWriter)>,
 }
 
-/// What ties those inside to their guard.
-pub(super) struct Cords {
-    /// Who was born is told here.
-    report: PipeWriter,
-    /// Closes when the guard ends.
-    life: PipeReader,
+/// Carries out the first half of a plan in a process that goes on with `work`, and returns when it is there. Nothing of `work`
+/// is dropped: what it has is the other's, but for descriptors.
+pub(super) fn bear<W>(plan: &Plan, work: W) -> Result<Born, Failure>
+where
+    W: FnOnce(Result<Entered, Failed>),
+{
+    if !plan.wants_processes() {
+        return fork_and(|| work(plan.enter()));
+    }
+    let (life, hold) = io::pipe().map_err(|error| Failure::at("make a pipe")(errno(&error)))?;
+    let mut opening = Opening { plan, work: Some(work), life: Some(life), told: None };
+    let opener = vfork::run(open, &mut opening).map_err(Failure::at("fork"))?;
+    // With its end, those that it bore are the guard's children.
+    let _ = rustix::process::waitpid(Some(opener), WaitOptions::empty());
+    let Opening { work, told, .. } = opening;
+    match told.unwrap_or_else(|| Err(Failure::because("enter namespaces", "whoever was to enter them was killed")))? {
+        Opened::Born { worker, init } => Ok(Born { worker, init: Some((init, hold)) }),
+        Opened::Refused => fork_and(|| work.into_iter().for_each(|work| work(plan.stay_outside()))),
+    }
 }
 
-/// Forks. The guard's side returns when it is known whom it guards.
-pub(super) fn bear() -> Result<Side, Failure> {
-    let pipe = || io::pipe().map_err(|error| Failure::at("make a pipe")(errno(&error)));
-    let ((told, report), (life, hold)) = (pipe()?, pipe()?);
+fn fork_and(work: impl FnOnce()) -> Result<Born, Failure> {
     match fork()? {
-        None => Ok(Side::Inside(Cords { report, life })),
-        Some(child) => {
-            drop((report, life));
-            Ok(Side::Guard(hear(child, told, hold)))
+        Some(worker) => Ok(Born { worker, init: None }),
+        None => {
+            work();
+            leave()
         }
     }
 }
 
-/// Waits until the child has said whom it bore. One that says nothing is the worker process, or was to be.
-fn hear(child: Pid, mut told: PipeReader, hold: PipeWriter) -> Born {
-    let mut pids = [0; 8];
-    if told.read_exact(&mut pids).is_err() {
-        return Born { worker: child, init: None };
-    }
-    let pid = |at: usize| pids[at..at + 4].try_into().ok().map(i32::from_ne_bytes).and_then(Pid::from_raw);
-    let (Some(worker), Some(init)) = (pid(0), pid(4)) else { return Born { worker: child, init: None } };
-    // With its end, those that it bore are the guard's children.
-    let _ = rustix::process::waitpid(Some(child), WaitOptions::empty());
-    Born { worker, init: Some((init, hold)) }
+/// What an opener does, and what it tells its guard.
+struct Opening<'a, W> {
+    plan: &'a Plan,
+    work: Option<W>,
+    /// Closes when the guard ends.
+    life: Option<PipeReader>,
+    told: Option<Result<Opened, Failure>>,
 }
 
-impl Cords {
-    /// Goes on as the worker process within the namespace that this process has made and is not in.
-    pub(super) fn go_inside(self) -> Result<(), Failure> {
-        let Self { mut report, life } = self;
-        let Some(init) = fork()? else {
-            drop(report);
-            be_init(&life)
-        };
-        drop(life);
+/// What became of an opener.
+enum Opened {
+    Born {
+        worker: Pid,
+        init: Pid,
+    },
+    /// There are no namespaces here, and none is required.
+    Refused,
+}
+
+/// The opener. It has the guard's memory, which waits.
+extern "C" fn open<W>(opening: *mut Opening<'_, W>) -> !
+where
+    W: FnOnce(Result<Entered, Failed>),
+{
+    #[expect(unsafe_code, reason = "it comes through the kernel")]
+    // SAFETY: the guard has lent it for as long as this process runs, and does nothing meanwhile.
+    let opening = unsafe { &mut *opening };
+    opening.told = Some(opening.open());
+    leave()
+}
+
+impl<W> Opening<'_, W>
+where
+    W: FnOnce(Result<Entered, Failed>),
+{
+    /// Enters the namespaces, and bears those who live there. Does not return in the worker process.
+    fn open(&mut self) -> Result<Opened, Failure> {
+        let entered = self.plan.enter()?;
+        if !entered.has_processes() {
+            return Ok(Opened::Refused);
+        }
+        // Whoever is of the same user could otherwise look into init, and with it into the guard.
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
+        let (life, endings) = (self.life.take(), endings::of_children());
+        let init = Init::new(life.as_ref(), endings.as_ref()).start(shares_memory(self.plan))?;
+        endings::heed();
         let forked = fork().inspect_err(|_| {
             // Nobody else would.
             let _ = rustix::process::kill_process(init, Signal::KILL);
         });
-        let Some(worker) = forked? else { return Ok(()) };
-        let pids = [worker, init].map(|pid| pid.as_raw_nonzero().get().to_ne_bytes()).concat();
-        // A guard that is gone has closed the cord of both.
-        drop(report.write_all(&pids));
+        if let Some(worker) = forked? {
+            return Ok(Opened::Born { worker, init });
+        }
+        drop((life, endings));
+        let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
+        if let Some(work) = self.work.take() {
+            work(Ok(entered));
+        }
         leave()
     }
 }
 
-/// Keeps a namespace for as long as its guard lives. Holds nothing, and runs nobody's code.
-fn be_init(life: &PipeReader) -> ! {
+/// Whether init may have the guard's memory. Where the kernel ends a group for its memory, it ends whoever shares memory with
+/// one in it; and without one call that closes all descriptors, closing them takes memory.
+fn shares_memory(plan: &Plan) -> bool {
+    !plan.groups.end_as_one() && launcher::closes_at_once()
+}
+
+/// What init is made of. It is never given back: nobody knows when init is gone for good.
+struct Init {
+    stack: [MaybeUninit<u8>; STACK],
+    /// That which closes when the guard ends, and that which tells of the ends of orphans. Both are the opener's.
+    life: Option<RawFd>,
+    endings: Option<RawFd>,
+}
+
+/// Far more than it needs: nothing grows.
+const STACK: usize = 16 << 10;
+
+impl Init {
+    fn new(life: Option<&PipeReader>, endings: Option<&OwnedFd>) -> &'static mut Self {
+        let (life, endings) = (life.map(AsRawFd::as_raw_fd), endings.map(AsRawFd::as_raw_fd));
+        Box::leak(Box::new(Self { stack: [MaybeUninit::uninit(); STACK], life, endings }))
+    }
+
+    fn start(&'static mut self, shares_memory: bool) -> Result<Pid, Failure> {
+        let flags = libc::SIGCHLD | if shares_memory { libc::CLONE_VM } else { 0 };
+        let top = self.stack.as_mut_ptr_range().end;
+        let top = top.map_addr(|top| top & !0xf).cast();
+        #[expect(unsafe_code, reason = "no crate in use here makes such a process")]
+        // SAFETY: stack and data are never given back, and the function keeps to what it says.
+        let pid = unsafe { libc::clone(keep, top, flags, (&raw mut *self).cast()) };
+        Pid::from_raw(pid).filter(|_| pid > 0).ok_or_else(|| Failure::at("fork")(errno(&io::Error::last_os_error())))
+    }
+}
+
+/// Init: keeps a namespace for as long as its guard lives. Runs nobody's code.
+///
+/// Its memory is the guard's, who uses it at the same time: so it takes none, and calls nothing of the C library's that may
+/// fail, for what failed is noted there.
+extern "C" fn keep(init: *mut libc::c_void) -> libc::c_int {
+    #[expect(unsafe_code, reason = "it comes through the kernel")]
+    // SAFETY: it was made for this process, and nobody else has it.
+    let init = unsafe { &*init.cast::<Init>() };
     let _ = rustix::thread::set_name(c"oast-init");
-    let _ = rustix::stdio::dup2_stdin(life.as_fd());
-    super::launcher::close_from(1);
-    // Whoever is of the same user could otherwise look into it.
-    let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-    let endings = guard::endings_of_children();
-    while !has_ended(endings.as_ref()) {
+    #[expect(unsafe_code, reason = "the owner is in the process that this one is a copy of")]
+    // SAFETY: they are open here until they are closed below.
+    let [life, endings] = [init.life, init.endings].map(|number| unsafe { Some(BorrowedFd::borrow_raw(number?)) });
+    // Without, it ends at once.
+    let _ = life.map(rustix::stdio::dup2_stdin);
+    let endings = endings.is_some_and(|endings| rustix::stdio::dup2_stdout(endings).is_ok());
+    launcher::close_from(if endings { 2 } else { 1 });
+    while !has_ended(endings) {
         // Waited for, so that the processor time of orphans is in somebody's account.
         while matches!(rustix::process::wait(WaitOptions::NOHANG), Ok(Some(_))) {}
     }
-    leave()
+    0
 }
 
-/// Waits until orphans have ended, or the guard has. Standard input is what closes then.
-fn has_ended(endings: Option<&OwnedFd>) -> bool {
-    let life = rustix::stdio::stdin();
-    let mut watched = vec![PollFd::new(&life, PollFlags::IN)];
-    watched.extend(endings.map(|endings| PollFd::new(endings, PollFlags::IN)));
-    let has_ended = match rustix::event::poll(&mut watched, None) {
+/// Waits until orphans have ended, or the guard has. Standard input is what closes then, and standard output what tells of orphans.
+fn has_ended(endings: bool) -> bool {
+    let (life, told) = (rustix::stdio::stdin(), rustix::stdio::stdout());
+    let mut watched = [PollFd::new(&life, PollFlags::IN), PollFd::new(&told, PollFlags::IN)];
+    let count = if endings { 2 } else { 1 };
+    let has_ended = match rustix::event::poll(&mut watched[..count], None) {
         Ok(_) => !watched[0].revents().is_empty(),
         Err(Errno::INTR) => false,
         // Whoever cannot wait must not stay.
         Err(_) => true,
     };
-    if let Some(endings) = endings {
-        // Forgets all that came: what comes meanwhile is told anew.
-        let _ = rustix::io::read(endings, &mut [0; 1024]);
+    if endings {
+        endings::forget(told);
     }
     has_ended
 }
 
 /// Ends this process, and leaves what it holds in memory alone: that is the other's as well.
-fn leave() -> ! {
+pub(super) fn leave() -> ! {
     #[expect(unsafe_code, reason = "nothing is to be run at the end")]
     // SAFETY: it does not return, and touches nothing.
     unsafe {

@@ -13,7 +13,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions},
 };
 
-use super::{birth::Born, launcher::send_all};
+use super::{birth::Born, endings, launcher::send_all};
 use crate::{
     sandbox::{descendants, groups::Groups},
     wire::{FromLauncher, Message, Outgoing},
@@ -86,7 +86,7 @@ impl Guard {
     fn wait(&self, worker: Option<&OwnedFd>) -> Why {
         let out_of_memory = self.groups.out_of_memory();
         // In a namespace, its first process collects them.
-        let endings = if self.born.init.is_none() { endings_of_children() } else { None };
+        let endings = if self.born.init.is_none() { endings::of_children() } else { None };
         loop {
             let mut watched = vec![PollFd::new(&self.lifeline, PollFlags::IN | PollFlags::RDHUP)];
             watched.extend(out_of_memory.as_ref().map(|event| PollFd::new(event, PollFlags::IN)));
@@ -132,9 +132,7 @@ impl Guard {
 
     /// Collects the orphans that have ended: each would count as a process for as long as the worker process lives.
     fn bury(&self, endings: Option<&OwnedFd>) {
-        // Forgets all that came: what comes meanwhile is told anew.
-        let told = endings.is_some_and(|endings| rustix::io::read(endings, &mut [0; 1024]).is_ok());
-        if !told {
+        if !endings.is_some_and(endings::forget) {
             return;
         }
         for pid in descendants::children(rustix::process::getpid()).into_iter().filter(|pid| *pid != self.born.worker) {
@@ -179,31 +177,6 @@ fn let_go_of_output() {
         let _ = rustix::stdio::dup2_stdout(&null);
         let _ = rustix::stdio::dup2_stderr(&null);
     }
-}
-
-/// Becomes readable when a child of this process ends. `None` where the kernel gives no descriptor: then they are collected at
-/// the end.
-pub(super) fn endings_of_children() -> Option<OwnedFd> {
-    let mut signals = std::mem::MaybeUninit::<libc::sigset_t>::zeroed();
-    // SAFETY: the pointer is to memory of the right type, of which all zeroes is a value.
-    #[expect(unsafe_code, reason = "rustix knows no signals")]
-    let failed = unsafe { libc::sigaddset(signals.as_mut_ptr(), libc::SIGCHLD) };
-    // SAFETY: as above. The guard is single-threaded, and starts no program that would inherit the mask.
-    #[expect(unsafe_code, reason = "rustix knows no signals")]
-    let failed = failed | unsafe { libc::sigprocmask(libc::SIG_BLOCK, signals.as_ptr(), std::ptr::null_mut()) };
-    if failed != 0 {
-        return None;
-    }
-    // SAFETY: as above.
-    #[expect(unsafe_code, reason = "rustix knows no signals")]
-    let number = unsafe { libc::signalfd(-1, signals.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
-    if number < 0 {
-        return None;
-    }
-    // SAFETY: the descriptor is new, and nobody else's.
-    #[expect(unsafe_code, reason = "it comes from a system call that rustix does not know")]
-    let endings = unsafe { std::os::fd::FromRawFd::from_raw_fd(number) };
-    Some(endings)
 }
 
 /// Whether the worker process has ended. It is left to be collected. One that cannot be waited for is not there any more.

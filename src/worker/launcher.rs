@@ -7,7 +7,7 @@
 
 use std::{
     io::IoSliceMut,
-    mem::MaybeUninit,
+    mem::{ManuallyDrop, MaybeUninit},
     os::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
@@ -22,13 +22,13 @@ use rustix::{
 };
 
 use super::{
-    birth::{self, Cords, Side},
+    birth,
     guard::Guard,
     process,
     template::{self, Warmed},
 };
 use crate::{
-    sandbox::{Failed, Plan, Rlimits, groups::Groups, namespaces},
+    sandbox::{Entered, Failed, Plan, Rlimits, groups::Groups, namespaces},
     wire::{Decoder, FromLauncher, Groups as WireGroups, Launch, Message, Outgoing, ResourceLimits, ToLauncher},
 };
 
@@ -66,6 +66,11 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn at(step: &'static str) -> impl FnOnce(Errno) -> Self {
         move |errno| Self { step, errno: errno.raw_os_error(), text: errno.to_string() }
+    }
+
+    /// One that the kernel has no number for.
+    pub(super) fn because(step: &'static str, text: impl Into<String>) -> Self {
+        Self { step, errno: 0, text: text.into() }
     }
 }
 
@@ -116,39 +121,41 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warme
     let groups = groups(&launch.groups);
     // Others may have had them before.
     let killed_before = if groups.is_lent { groups.counted().killed } else { 0 };
-    match birth::bear()? {
-        Side::Guard(born) => {
-            drop((control, page));
-            let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
-            Guard::new(born, UnixStream::from(lifeline), groups).watch(killed_before);
-            // What a template has made is its own to drop.
-            std::mem::forget(warmed);
-            Ok(())
-        }
-        Side::Inside(cords) => work(guard, cords, launch, (Channels { control, page }, warmed)).inspect_err(complain),
-    }
-}
-
-fn work(
-    guard: Pid,
-    cords: Cords,
-    launch: &Launch,
-    (channels, warmed): (Channels, Option<Warmed>),
-) -> Result<(), Failure> {
-    let_go_of_lifeline()?;
     let is_offline = warmed.as_ref().is_some_and(|warmed| warmed.is_offline);
     let plan = Plan { is_offline, ..plan(launch) };
-    let entered = plan.enter()?;
+    // What a template has made is its own to drop, and no guard's.
+    let warmed = ManuallyDrop::new(warmed);
+    let born = birth::bear(&plan, |entered| {
+        end(work(guard, &plan, entered).and_then(|()| {
+            process::serve(launch, Channels { control, page }, ManuallyDrop::into_inner(warmed))
+                .map_err(|text| Failure::because("start the runtime", text))
+        }))
+    })?;
+    let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
+    Guard::new(born, UnixStream::from(lifeline), groups).watch(killed_before);
+    birth::leave()
+}
+
+/// The second half of the plan, in the worker process.
+fn work(guard: Pid, plan: &Plan, entered: Result<Entered, Failed>) -> Result<(), Failure> {
+    let_go_of_lifeline()?;
+    let entered = entered?;
+    plan.confine(entered)?;
     if entered.has_processes() {
-        cords.go_inside()?;
-        plan.confine(entered)?;
-    } else {
-        drop(cords);
-        plan.confine(entered)?;
-        // Last: who becomes another user is tied to nobody any more.
-        tie_to_guard(guard)?;
+        return Ok(());
     }
-    process::serve(launch, channels, warmed).map_err(|text| Failure { step: "start the runtime", errno: 0, text })
+    // Last: who becomes another user is tied to nobody any more.
+    tie_to_guard(guard)
+}
+
+/// Ends the worker process. It has no lifeline: what it prints before its hello is the reason that the host gives.
+#[expect(clippy::exit, reason = "its guard is further up the same stack")]
+fn end(worked: Result<(), Failure>) -> ! {
+    let code = i32::from(worked.is_err());
+    if let Err(Failure { step, text, .. }) = worked {
+        let _ = rustix::io::write(rustix::stdio::stderr(), format!("failed to {step}: {text}\n").as_bytes());
+    }
+    std::process::exit(code)
 }
 
 /// Only what no other thread holds is whole after a fork.
@@ -157,8 +164,8 @@ fn must_be_single_threaded() -> Result<(), Failure> {
     if threads == 1 {
         return Ok(());
     }
-    let text = "`oast::init()` must be called first in `main`, before any thread is started".to_owned();
-    Err(Failure { step: "become a worker process", errno: 0, text })
+    let text = "`oast::init()` must be called first in `main`, before any thread is started";
+    Err(Failure::because("become a worker process", text))
 }
 
 /// The plan as the sandbox takes it: it knows no frames.
@@ -240,7 +247,7 @@ fn receive_next() -> Result<Option<(ToLauncher, Vec<OwnedFd>)>, Failure> {
 }
 
 fn malformed(text: &str) -> Failure {
-    Failure { step: "read the launch", errno: 0, text: text.to_owned() }
+    Failure::because("read the launch", text)
 }
 
 fn receive_some(decoder: &mut Decoder<ToLauncher>, descriptors: &mut Vec<OwnedFd>) -> Result<usize, Errno> {
@@ -270,6 +277,14 @@ pub(super) fn close_from(first: u32) {
     }
 }
 
+/// Whether that is one system call, and no more.
+pub(super) fn closes_at_once() -> bool {
+    // SAFETY: no descriptor has this number.
+    #[expect(unsafe_code, reason = "no crate in use here knows this system call")]
+    let closed = unsafe { libc::syscall(libc::SYS_close_range, u32::MAX, u32::MAX, 0) };
+    closed == 0
+}
+
 /// The same where the kernel, or a filter, has no system call for it (Linux 5.9).
 fn close_each_from(first: u32) {
     let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
@@ -297,7 +312,7 @@ fn forget_mark() {
 fn tie_to_guard(guard: Pid) -> Result<(), Failure> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).map_err(Failure::at("tie to the guard"))?;
     if rustix::process::getppid() != Some(guard) {
-        return Err(Failure { step: "tie to the guard", errno: 0, text: "the guard is gone".to_owned() });
+        return Err(Failure::because("tie to the guard", "the guard is gone"));
     }
     Ok(())
 }
@@ -307,11 +322,6 @@ fn let_go_of_lifeline() -> Result<(), Failure> {
         .map_err(Failure::at("open /dev/null"))?;
     // The lifeline is the guard's alone: its end tells the host that the guard is gone.
     rustix::stdio::dup2_stdin(null.as_fd()).map_err(Failure::at("close the lifeline"))
-}
-
-/// The worker process has no lifeline: what it prints before its hello is the reason that the host gives.
-fn complain(Failure { step, text, .. }: &Failure) {
-    let _ = rustix::io::write(rustix::stdio::stderr(), format!("failed to {step}: {text}\n").as_bytes());
 }
 
 pub(super) fn report(Failure { step, errno, text }: Failure) {

@@ -5,6 +5,7 @@ mod birth;
 mod build;
 mod callable;
 mod channels;
+mod endings;
 mod entry;
 mod function_channel;
 mod functions;
@@ -23,6 +24,7 @@ mod process;
 mod runtime;
 mod socket;
 mod template;
+mod vfork;
 mod watch;
 
 pub(crate) use build::build_id;

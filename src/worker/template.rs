@@ -35,11 +35,8 @@ pub(super) struct Warmed {
 pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failure> {
     let _ = rustix::thread::set_name(c"oast-template");
     let host = Rc::new(LaterHost::default());
-    let runtime = process::make_runtime(&settings.runtime, host.clone()).map_err(|text| Failure {
-        step: "start the runtime",
-        errno: 0,
-        text,
-    })?;
+    let runtime = process::make_runtime(&settings.runtime, host.clone())
+        .map_err(|text| Failure::because("start the runtime", text))?;
     // Forks are kept apart there by the filter of system calls.
     let is_offline = settings.network && available::has_seccomp() && namespaces::go_offline()?;
     let warmed = Warmed { runtime, host, is_offline };
