@@ -6,6 +6,7 @@
 //! cargo bench -- round-trip          the rows of the scenarios whose name has `round-trip` in it
 //! cargo bench -- --json rows.json    the same rows, for a program
 //! cargo bench -- --peers             what others need for the same
+//! cargo bench -- endurance           a hundred thousand leases, which take minutes, and only when they are named
 //! ```
 //!
 //! Each scenario runs in a process of its own (this program, started anew): it finds its memory, its threads and the cores
@@ -16,6 +17,7 @@ mod bulk;
 mod cell;
 mod child;
 mod command_line;
+mod endurance;
 mod flood;
 mod floor;
 mod idle;

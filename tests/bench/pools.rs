@@ -30,8 +30,8 @@ const MOMENT: Duration = Duration::from_millis(100);
 /// How many leases are taken, one evaluation each.
 const LEASES: usize = 2000;
 /// How many of them at a time.
-const TOGETHER: usize = 4;
-const SPARES: usize = 8;
+pub(crate) const TOGETHER: usize = 4;
+pub(crate) const SPARES: usize = 8;
 /// How many hostile processes are left behind in a lease.
 const HOSTILE: u32 = 50;
 const MEMORY: f64 = 1.5 * 1048576.0;
@@ -39,7 +39,7 @@ const MEMORY: f64 = 1.5 * 1048576.0;
 const LIMIT: ByteSize = ByteSize::mib(64);
 
 /// A profile of strangers whose workers are replaced as often as one likes.
-fn strangers() -> Profile {
+pub(crate) fn strangers() -> Profile {
     let mut profile = Profile::untrusted();
     profile.restart.intensity = u32::MAX;
     profile
@@ -153,7 +153,7 @@ pub(crate) fn leases(_: Placement) -> Vec<Row> {
     ]
 }
 
-async fn lease_many(oast: &Oast, count: usize) {
+pub(crate) async fn lease_many(oast: &Oast, count: usize) {
     let one_after_another = |oast: Oast| async move {
         for _ in 0..count / TOGETHER {
             let lease = oast.lease("pool").await.expect("a worker is free in time");
@@ -303,7 +303,7 @@ pub(crate) fn memory(_: Placement) -> Vec<Row> {
 }
 
 /// A pool whose template is ready.
-async fn pool(spec: Spec, min: usize, max: usize) -> Oast {
+pub(crate) async fn pool(spec: Spec, min: usize, max: usize) -> Oast {
     let oast = Oast::start(Config::default()).expect("it starts");
     oast.pool_of(spec, min, max).await.expect("it can be defined");
     drop(oast.lease("pool").await.expect("a worker comes"));

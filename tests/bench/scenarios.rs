@@ -3,7 +3,7 @@
 use std::process::{ExitCode, Stdio};
 
 use crate::{
-    bulk, command_line, flood, idle, latency, lifetime, peers,
+    bulk, command_line, endurance, flood, idle, latency, lifetime, peers,
     placement::Placement,
     pools,
     process::{output, this_program},
@@ -57,22 +57,25 @@ const ALL: &[Scenario] = &[
     Scenario::new("forked-memory", pools::memory, Placement::Free),
 ];
 
+const LONG: &[Scenario] = &[Scenario::new("endurance", endurance::leases, Placement::Free)];
+
 const PEERS: &[Scenario] = &[Scenario::new("peers", peers::all, Placement::Free)];
 
-/// Those whose name has `filter` in it.
+/// Those whose name has `filter` in it, and of the long ones that which it names.
 pub(crate) fn chosen(filter: Option<&str>, peers: bool) -> Vec<&'static Scenario> {
     let matches = |scenario: &&Scenario| filter.is_none_or(|filter| scenario.name.contains(filter));
     let ours = ALL.iter().filter(matches);
-    ours.chain(PEERS.iter().filter(|_| peers)).collect()
+    let long = LONG.iter().filter(|scenario| filter == Some(scenario.name));
+    ours.chain(long).chain(PEERS.iter().filter(|_| peers)).collect()
 }
 
 pub(crate) fn names() -> Vec<&'static str> {
-    ALL.iter().map(|scenario| scenario.name).collect()
+    ALL.iter().chain(LONG).map(|scenario| scenario.name).collect()
 }
 
 /// Runs one in this process, and says its rows to the process that asks.
 pub(crate) fn run_here(name: &str) -> ExitCode {
-    let Some(scenario) = ALL.iter().chain(PEERS).find(|scenario| scenario.name == name) else {
+    let Some(scenario) = ALL.iter().chain(LONG).chain(PEERS).find(|scenario| scenario.name == name) else {
         return ExitCode::FAILURE;
     };
     let rows = (scenario.run)(scenario.placement);
