@@ -4,9 +4,11 @@
 mod attack;
 mod enforcement;
 mod mechanisms;
+mod steps;
 
 pub use attack::{AttackError, Attempt, attack};
 use serde::Serialize;
+pub use steps::{Steps, StepsError, steps};
 
 use crate::config::{ByteSize, Config};
 

@@ -80,7 +80,7 @@
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
 //! | `Launch` | `text` worker, `u64` epoch, `RuntimeSettings`, `u64` message limit, `bool` low latency, `ResourceLimits`, `Confinement`, `Groups` |
 //! | `RuntimeSettings` | `text` name, `BuildId`, `JavaScript` |
-//! | `TemplateSettings` | `RuntimeSettings`, `bool` network withheld, `Groups` whose names begin like those of its forks |
+//! | `TemplateSettings` | `RuntimeSettings`, `ResourceLimits`, `Confinement`, `Groups` whose names begin like those of its forks |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
 //! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `u64` bytes of files of its own; `option u64` processes, `list text` required mechanisms |
 //! | `Groups` | directories of control groups: `option text` memory, `option text` processes, `option text` processor, `option text` tree; `bool` whether they are one, of version 2; `bool` whether the host has another use for them |

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -47,8 +47,8 @@ pub(crate) fn tests() -> Vec<Trial> {
 
 /// What a command came to.
 #[derive(Debug)]
-struct Ran {
-    stdout: String,
+pub(crate) struct Ran {
+    pub(crate) stdout: String,
     stderr: String,
     code: Option<i32>,
 }
@@ -68,6 +68,12 @@ fn spawn(command: &mut Command) -> Child {
 
 fn run(arguments: &[&str]) -> Ran {
     run_with(arguments, "")
+}
+
+/// The same in another directory than this one.
+pub(crate) fn run_in(directory: &Path, arguments: &[&str]) -> Ran {
+    let mut command = oast(arguments);
+    ended(spawn(command.current_dir(directory).stdout(Stdio::piped()).stderr(Stdio::piped())))
 }
 
 fn run_with(arguments: &[&str], input: &str) -> Ran {

@@ -20,6 +20,7 @@ mod limits;
 mod output;
 mod soak;
 mod stage;
+mod steps;
 mod supervision;
 mod templates;
 mod walls;
@@ -33,10 +34,11 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 14] = [
+    let areas: [Vec<Trial>; 15] = [
         contract::tests(),
         limits::tests(),
         walls::tests(),
+        steps::tests(),
         templates::tests(),
         crashes::tests(),
         output::tests(),

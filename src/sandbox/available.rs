@@ -85,6 +85,24 @@ pub(crate) fn landlock_abi() -> Option<u32> {
     u32::try_from(version).ok().filter(|version| *version > 0)
 }
 
+/// Whether what is mounted somewhere can be taken and put elsewhere (Linux 5.2).
+pub(crate) fn moves_mounts() -> bool {
+    is_known(libc::SYS_open_tree)
+}
+
+/// Whether what is mounted can be changed with all below (Linux 5.12).
+pub(crate) fn sets_mounts() -> bool {
+    is_known(libc::SYS_mount_setattr)
+}
+
+/// Whether this kernel, and what filters system calls around this process, know one which takes a descriptor first.
+fn is_known(number: libc::c_long) -> bool {
+    // SAFETY: there is no such descriptor, path or flag, and no memory of that length.
+    #[expect(unsafe_code, reason = "the call is there to be refused")]
+    let refused = unsafe { libc::syscall(number, -1, std::ptr::null::<libc::c_void>(), -1, 0, 0) };
+    refused != -1 || std::io::Error::last_os_error().raw_os_error() != Some(libc::ENOSYS)
+}
+
 /// Whether a process can be held by a file descriptor.
 pub(crate) fn has_pidfd() -> bool {
     rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty()).is_ok()

@@ -1,18 +1,15 @@
 //! Landlock: which files a process reaches, whether it reaches TCP, and whether its signals and abstract sockets leave its
 //! own domain (`landlock(7)`). A kernel that knows less of it is used for what it knows.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use landlock::{
-    ABI, Access, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreated,
-    RulesetCreatedAttr, RulesetError, RulesetStatus, Scope,
-};
+use landlock::{ABI, Access, AccessFs, AccessNet, BitFlags, Scope};
 use oast_config::{Files, Network, Privileges};
-use rustix::io::Errno;
 
 use super::{
-    plan::{Failed, Plan, Taken},
+    plan::Plan,
     root,
+    steps::{Argument, Slot, Step, call},
 };
 
 /// Which files there are at all.
@@ -26,6 +23,7 @@ pub(super) enum View {
 
 /// The version of the interface that this is written for. Later ones have more to withhold.
 const VERSION: ABI = ABI::V6;
+const LATEST: i32 = VERSION as i32;
 
 /// Where programs and libraries are, with what they need of the system's settings.
 pub(super) const SYSTEM: [&str; 10] = [
@@ -47,73 +45,76 @@ const ITSELF: [&str; 2] = ["/proc/self", "/proc/self/exe"];
 /// Devices that hold nothing.
 pub(super) const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
 
-/// Restricts this process for good.
-pub(super) fn restrict(plan: &Plan, view: View) -> Result<Taken, Failed> {
-    if super::available::landlock_abi().is_none() {
-        return Ok(Taken::NotHere(Errno::OPNOTSUPP));
+/// What the steps are for.
+const WHAT: &str = "restrict files";
+
+/// How a path is opened that is only to be named.
+const NAMED: i32 = libc::O_PATH | libc::O_CLOEXEC;
+
+/// Which files may be reached how.
+type Rule = (PathBuf, BitFlags<AccessFs>);
+
+/// Restricts a process for good, as far as this kernel can. Nothing where it can nothing of what is wanted.
+pub(super) fn steps(plan: &Plan, view: View) -> Vec<Step> {
+    let version = super::available::landlock_abi().and_then(|abi| i32::try_from(abi).ok()).unwrap_or(0);
+    let version = ABI::from(version.min(LATEST));
+    let files = if plan.files == Files::ReadOnly { AccessFs::from_all(version) } else { BitFlags::EMPTY };
+    let network = if plan.network == Network::None { AccessNet::from_all(version).bits() } else { 0 };
+    let scope = if plan.privileges == Privileges::Dropped { Scope::from_all(version).bits() } else { 0 };
+    let ruleset = [files.bits(), network, scope];
+    if ruleset == [0; 3] {
+        return Vec::new();
     }
-    let status = ruleset(plan, view).and_then(RulesetCreated::restrict_self).map_err(failed)?;
-    match status.ruleset {
-        RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced => Ok(Taken::Yes),
-        RulesetStatus::NotEnforced => Ok(Taken::NotHere(Errno::OPNOTSUPP)),
-    }
+    let rules = match (plan.files, view) {
+        (Files::All, _) => Vec::new(),
+        (Files::ReadOnly, View::Machine) => for_machine(plan.directory),
+        (Files::ReadOnly, View::Own) => for_own_root(plan.scratch),
+    };
+    let attributes = Argument::Bytes(ruleset.map(u64::to_ne_bytes).concat());
+    let create = call!(SYS_landlock_create_ruleset, attributes, size_of_val(&ruleset), 0);
+    std::iter::once(Step::new(WHAT, create).keep(Slot::Rules))
+        .chain(rules.into_iter().flat_map(|(path, access)| rule(&path, access & files)))
+        .chain([
+            Step::new(WHAT, call!(SYS_landlock_restrict_self, Slot::Rules, 0)),
+            Step::new(WHAT, call!(SYS_close, Slot::Rules)),
+        ])
+        .collect()
 }
 
-fn ruleset(plan: &Plan, view: View) -> Result<RulesetCreated, RulesetError> {
-    let mut ruleset = Ruleset::default();
-    if plan.files == Files::ReadOnly {
-        ruleset = ruleset.handle_access(AccessFs::from_all(VERSION))?;
-    }
-    if plan.network == Network::None {
-        ruleset = ruleset.handle_access(AccessNet::from_all(VERSION))?;
-    }
-    if plan.privileges == Privileges::Dropped {
-        ruleset = ruleset.scope(Scope::from_all(VERSION))?;
-    }
-    let created = ruleset.create()?;
-    match plan.files {
-        Files::All => Ok(created),
-        Files::ReadOnly => match view {
-            View::Machine => created.add_rules(rules_for_machine(plan.directory)),
-            View::Own => created.add_rules(rules_for_own_root(plan.scratch)),
-        },
-    }
+/// What cannot be opened now cannot be afterwards either: then there is nothing to allow.
+fn rule(path: &Path, access: BitFlags<AccessFs>) -> [Step; 3] {
+    /// `LANDLOCK_RULE_PATH_BENEATH`.
+    const PATH_BENEATH: i32 = 1;
+    let allowed = Argument::Beneath(access.bits(), Slot::File);
+    [
+        Step::new(WHAT, call!(SYS_openat, libc::AT_FDCWD, path, NAMED)).keep(Slot::File).ignoring(None),
+        Step::new(WHAT, call!(SYS_landlock_add_rule, Slot::Rules, PATH_BENEATH, allowed, 0)).ignoring(None),
+        Step::new(WHAT, call!(SYS_close, Slot::File)).ignoring(None),
+    ]
 }
 
 /// The root of its own has only what may be read, and what may be written is its own. Devices are files among others there.
-fn rules_for_own_root(scratch: u64) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
-    let readable = std::iter::once((PathBuf::from("/"), AccessFs::from_read(VERSION)));
-    let writable = root::WRITABLE.iter().filter(move |_| scratch > 0).map(|path| (path, AccessFs::from_all(VERSION)));
-    let devices = (scratch == 0).then(devices).into_iter().flatten();
-    let writable = writable.map(|(path, access)| (PathBuf::from(path), access));
-    readable.chain(writable).chain(devices).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
+fn for_own_root(scratch: u64) -> Vec<Rule> {
+    let mut rules: Vec<Rule> = vec![("/".into(), AccessFs::from_read(VERSION))];
+    if scratch == 0 {
+        rules.extend(devices());
+    } else {
+        rules.extend(root::WRITABLE.map(|path| (PathBuf::from(path), AccessFs::from_all(VERSION))));
+    }
+    rules
 }
 
-/// What can be opened now. What cannot, cannot be afterwards either. A directory that is all there is was given to nobody.
-fn rules_for_machine(directory: bool) -> impl Iterator<Item = Result<PathBeneath<PathFd>, RulesetError>> {
+/// A directory that is all there is was given to nobody.
+fn for_machine(directory: bool) -> Vec<Rule> {
     let directory = std::env::current_dir().into_iter().filter(move |path| directory && path.parent().is_some());
     let readable = SYSTEM.into_iter().chain(ITSELF).map(PathBuf::from).chain(directory);
-    let readable = readable.map(|path| (path, AccessFs::from_read(VERSION)));
-    readable.chain(devices()).filter_map(|(path, access)| Some(Ok(rule(&path, access)?)))
+    // A file has no entries that could be listed.
+    let most = |path: &Path| if path.is_dir() { BitFlags::ALL } else { AccessFs::from_file(VERSION) };
+    let rule = |path: PathBuf| (path.clone(), AccessFs::from_read(VERSION) & most(&path));
+    readable.map(rule).chain(devices()).collect()
 }
 
-fn devices() -> impl Iterator<Item = (PathBuf, BitFlags<AccessFs>)> {
+fn devices() -> impl Iterator<Item = Rule> {
     let access = AccessFs::ReadFile | AccessFs::WriteFile | AccessFs::Truncate;
     DEVICES.into_iter().map(move |path| (PathBuf::from(path), access))
-}
-
-fn rule(path: &std::path::Path, access: BitFlags<AccessFs>) -> Option<PathBeneath<PathFd>> {
-    // A file has no entries that could be listed.
-    let access = if path.is_dir() { access } else { access & AccessFs::from_file(VERSION) };
-    Some(PathBeneath::new(PathFd::new(path).ok()?, access))
-}
-
-fn failed(error: RulesetError) -> Failed {
-    // The crate wraps what the kernel said, and says it last.
-    let mut source: &(dyn std::error::Error + 'static) = &error;
-    while let Some(deeper) = source.source() {
-        source = deeper;
-    }
-    let errno = source.downcast_ref().and_then(Errno::from_io_error).unwrap_or(Errno::IO);
-    Failed { step: "restrict files", errno }
 }

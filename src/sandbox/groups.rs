@@ -26,7 +26,10 @@ use rustix::{
     fs::{Access, access},
 };
 
-use super::available::{self, Hierarchies};
+use super::{
+    available::{self, Hierarchies},
+    steps::{self, Step},
+};
 
 /// How long the kernel may take to end a group.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -192,9 +195,9 @@ impl Groups {
         Ok(())
     }
 
-    /// Puts this process, and all that it will start, into them.
-    pub(crate) fn join(&self) -> io::Result<()> {
-        self.all().try_for_each(|group| write(group, "cgroup.procs", 0))
+    /// Puts a process, and all that it will start, into them.
+    pub(super) fn join(&self) -> impl Iterator<Item = Step> {
+        self.all().flat_map(|group| steps::write("join control groups", &group.join("cgroup.procs"), "0"))
     }
 
     /// What was counted so far.

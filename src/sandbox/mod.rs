@@ -11,7 +11,9 @@ pub(crate) mod plan;
 mod privileges;
 pub(crate) mod rlimits;
 mod root;
+pub(crate) mod steps;
+mod steps_text;
 mod system_calls;
 
-pub(crate) use plan::{Entered, Failed, Plan};
+pub(crate) use plan::{Failed, Plan, errno};
 pub(crate) use rlimits::Rlimits;

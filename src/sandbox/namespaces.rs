@@ -1,24 +1,28 @@
 //! Views of the machine that a process has for itself alone (`namespaces(7)`). That of users comes with the others: within
 //! it, an ordinary user may make them.
 
-use std::fs;
+use std::path::Path;
 
 use oast_config::{Files, Network, Privileges};
 use rustix::{
     io::Errno,
-    thread::{CapabilitySet, UnshareFlags, unshare_unsafe},
+    thread::{CapabilitySet, UnshareFlags},
 };
 
 use super::{
-    plan::{Failed, Plan, Taken, at},
-    privileges,
+    plan::{Failed, Plan},
+    privileges::{self, Who},
+    steps::{Lacking, Part, Step, call, carry_out, write},
 };
 
 /// Those that keep a process from others.
 const OF_STRANGERS: UnshareFlags =
     UnshareFlags::NEWPID.union(UnshareFlags::NEWIPC).union(UnshareFlags::NEWUTS).union(UnshareFlags::NEWCGROUP);
 
-/// What is made for a plan. That of users stands before all others.
+/// Forbidden by a setting, by a filter around this process, or by a limit of how many there may be; or not known.
+const REFUSED: &[Errno] = &[Errno::PERM, Errno::NOSPC, Errno::USERS, Errno::NOSYS, Errno::INVAL];
+
+/// What is made for a plan, by whoever carries it out. That of users stands before all others.
 pub(super) fn wanted(plan: &Plan) -> UnshareFlags {
     let mut flags = UnshareFlags::empty();
     if plan.privileges == Privileges::Dropped {
@@ -37,62 +41,56 @@ pub(super) fn wanted(plan: &Plan) -> UnshareFlags {
 
 /// Enters all that a stranger's process would, to see whether that can be.
 pub(crate) fn probe() -> Result<(), Errno> {
-    privileges::stop_being_root().map_err(|failed| failed.errno)?;
-    match enter(OF_STRANGERS | UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET) {
-        Ok(Taken::Yes) => Ok(()),
-        Ok(Taken::NotHere(errno)) => Err(errno),
-        Err(failed) => Err(failed.errno),
-    }
+    let (who, mut steps) = privileges::stop_being_root();
+    let flags = OF_STRANGERS | UnshareFlags::NEWUSER | UnshareFlags::NEWNS | UnshareFlags::NEWNET;
+    steps.extend(enter(flags, who));
+    carry_out(&steps, Lacking::default()).map_or_else(|failed| Err(failed.errno), |_nothing| Ok(()))
 }
 
 /// Moves this process, which runs nobody's code, to an empty network, in which its forks are then: to make one takes longer than
 /// all other namespaces together. They reach each other there by nothing that a plan without network leaves them. `false` where that
 /// cannot be, and each has to have its own.
 pub(crate) fn go_offline() -> Result<bool, Failed> {
-    let is_root = rustix::process::geteuid().is_root();
+    let who = Who::am_i();
     // Root stays root, to become nobody in each fork.
-    let users = if is_root { UnshareFlags::empty() } else { UnshareFlags::NEWUSER };
-    Ok(enter(UnshareFlags::NEWNET | users)? == Taken::Yes)
+    let users = if who.is_root() { UnshareFlags::empty() } else { UnshareFlags::NEWUSER };
+    let steps: Vec<_> = where_allowed(enter(UnshareFlags::NEWNET | users, who)).collect();
+    Ok(!carry_out(&steps, Lacking::default())?.has(Part::Namespaces))
 }
 
-/// Enters new namespaces, as the user and group that this process has outside.
-pub(super) fn enter(flags: UnshareFlags) -> Result<Taken, Failed> {
-    let (user, group) = (rustix::process::geteuid(), rustix::process::getegid());
-    if flags.contains(UnshareFlags::NEWUSER) && user.is_root() && !may_map_root() {
-        return Ok(Taken::NotHere(Errno::PERM));
+/// Enters new namespaces, as who a process is outside.
+pub(super) fn enter(flags: UnshareFlags, who: Who) -> Vec<Step> {
+    let mut steps = vec![Step::new("enter namespaces", call!(SYS_unshare, flags.bits()))];
+    if flags.contains(UnshareFlags::NEWUSER) {
+        let maps = [
+            // Without this, an ordinary user may not map its group: it could leave a group that denies it something.
+            ("setgroups", "deny".to_owned()),
+            ("uid_map", map(who.user)),
+            ("gid_map", map(who.group)),
+        ];
+        let map = |(file, text): (&str, String)| write("map users", &Path::new("/proc/self").join(file), &text);
+        steps.extend(maps.into_iter().flat_map(map));
     }
-    #[expect(unsafe_code, reason = "rustix takes all flags to be as dangerous as that of descriptors")]
-    // SAFETY: the flags say nothing of the table of descriptors.
-    let entered = unsafe { unshare_unsafe(flags) };
-    match entered {
-        Ok(()) => {}
-        // Forbidden by a setting, by a filter around this process, or by a limit of how many there may be; or not known.
-        Err(errno @ (Errno::PERM | Errno::NOSPC | Errno::USERS | Errno::NOSYS | Errno::INVAL)) => {
-            return Ok(Taken::NotHere(errno));
-        }
-        Err(errno) => return Err(at("enter namespaces")(errno)),
-    }
-    if !flags.contains(UnshareFlags::NEWUSER) {
-        return Ok(Taken::Yes);
-    }
-    // Without this, an ordinary user may not map its group: it could leave a group that denies it something.
-    write("setgroups", "deny")?;
-    write("uid_map", &map(user.as_raw()))?;
-    write("gid_map", &map(group.as_raw()))?;
-    Ok(Taken::Yes)
+    steps
 }
 
-/// Since Linux 5.12, root maps itself only where it may give files capabilities.
-fn may_map_root() -> bool {
-    rustix::thread::capabilities(None).is_ok_and(|has| has.effective.contains(CapabilitySet::SETFCAP))
+/// Goes on without, where namespaces are refused.
+pub(super) fn where_allowed(steps: Vec<Step>) -> impl Iterator<Item = Step> {
+    let needing = |step: Step| step.needing(&[Part::Namespaces]);
+    steps.into_iter().enumerate().map(
+        move |(at, step)| {
+            if at == 0 { needing(step).lacking(Some(REFUSED)) } else { needing(step) }
+        },
+    )
+}
+
+/// Whether a process may map its user where it has a namespace of users. Since Linux 5.12, root maps itself only where it may give
+/// files capabilities.
+pub(super) fn may_map(who: Who) -> bool {
+    !who.is_root() || rustix::thread::capabilities(None).is_ok_and(|has| has.effective.contains(CapabilitySet::SETFCAP))
 }
 
 /// One that is the same inside and outside.
 fn map(id: u32) -> String {
     format!("{id} {id} 1")
-}
-
-fn write(file: &str, text: &str) -> Result<(), Failed> {
-    fs::write(format!("/proc/self/{file}"), text)
-        .map_err(|error| at("map users")(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
 }

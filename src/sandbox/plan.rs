@@ -1,6 +1,5 @@
-//! What is put in place before a worker process runs any code, and in which order. The first half is [`Plan::enter`], after
-//! which the worker process proper is forked where it has a namespace of processes; the second half is [`Plan::confine`], in the
-//! worker process itself. Whoever carries them out is single-threaded.
+//! What is put in place before a worker process runs any code, and in which order: [`Plan::steps`] makes the list, of two halves. Between
+//! them, the worker process proper is forked where it has a namespace of processes.
 //!
 //! 1. Control groups: what is used from here on is counted. The host has made them, and only its user may join.
 //! 2. Resource limits: they need nothing, and hold for all that comes.
@@ -15,22 +14,25 @@
 //! 10. System calls, last: the filter forbids what the steps before it have used.
 //!
 //! A step that this machine does not offer is left out, unless the profile requires its mechanism. Any other error ends the
-//! start, with the name of the step.
+//! start, with the name of the step. [`super::steps`] tells how the list is carried out.
 
-use oast_config::{Files, Mechanism, Network, Privileges, SystemCalls};
+use oast_config::{ByteSize, Files, Mechanism, Network, Privileges, Profile, SystemCalls};
 use rustix::{io::Errno, thread::UnshareFlags};
 
 use super::{
     Rlimits, available,
     files::{self, View},
     groups::{self, Groups},
-    namespaces, privileges, rlimits, root, system_calls,
+    namespaces,
+    privileges::{self, Who},
+    rlimits, root,
+    steps::{Part, Step, Steps},
+    system_calls,
 };
 
 /// What is to be in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    pub(crate) groups: Groups,
     pub(crate) rlimits: Rlimits,
     pub(crate) processes: Option<u64>,
     pub(crate) privileges: Privileges,
@@ -53,116 +55,129 @@ pub(crate) struct Failed {
     pub(crate) errno: Errno,
 }
 
-/// Whether a step was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Taken {
-    Yes,
-    /// This machine does not offer it, for this reason.
-    NotHere(Errno),
-}
-
-/// The namespaces that a process has entered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Entered(UnshareFlags);
-
-impl Entered {
-    /// Whether whatever this process forks next is the first process of a new namespace, which ends all others in it
-    /// when it ends. The process itself stays outside.
-    pub(crate) const fn has_processes(self) -> bool {
-        self.0.contains(UnshareFlags::NEWPID)
-    }
-
-    const fn has_mounts(self) -> bool {
-        self.0.contains(UnshareFlags::NEWNS)
-    }
-}
-
 impl Plan {
-    /// Whether a namespace of processes is made, where that can be: what is forked in it must be borne by another process.
-    pub(crate) fn wants_processes(&self) -> bool {
-        namespaces::wanted(self).contains(UnshareFlags::NEWPID)
+    /// What a profile wants, for whoever is given the directory that it starts in.
+    pub(crate) fn of(profile: &Profile) -> Self {
+        let sandbox = &profile.sandbox;
+        Self {
+            rlimits: Rlimits {
+                open_files: sandbox.open_files,
+                file_size: sandbox.file_size.map(ByteSize::get),
+                data: sandbox.data.map(ByteSize::get),
+                core: sandbox.core.get(),
+                stack: sandbox.stack.get(),
+            },
+            processes: sandbox.processes,
+            privileges: sandbox.privileges,
+            files: sandbox.files,
+            directory: true,
+            scratch: sandbox.scratch.get(),
+            network: sandbox.network,
+            is_offline: false,
+            system_calls: sandbox.system_calls,
+            require: sandbox.require.clone(),
+        }
     }
 
-    /// The first half: counts and limits this process, and lets it into its namespaces.
-    pub(crate) fn enter(&self) -> Result<Entered, Failed> {
-        self.count_and_limit()?;
-        self.enter_namespaces()
+    /// What this machine can be made to do of it, in order, but for [joining groups](Self::join). An error says which step
+    /// would fail, as far as a look tells.
+    pub(crate) fn steps(&self) -> Result<Steps, Failed> {
+        let mut enter: Vec<_> = rlimits::steps(&self.rlimits).collect();
+        let (who, steps) = match self.privileges {
+            Privileges::Dropped => privileges::stop_being_root(),
+            Privileges::Kept => (Who::am_i(), Vec::new()),
+        };
+        enter.extend(steps);
+        let flags = if namespaces::may_map(who) { namespaces::wanted(self) } else { UnshareFlags::empty() };
+        enter.extend(self.enter_namespaces(flags, who)?);
+        let confine = self.confine(flags)?;
+        Ok(Steps { join: Vec::new(), enter, confine, has_processes: flags.contains(UnshareFlags::NEWPID) })
     }
 
-    /// The first half where namespaces have been refused.
-    pub(crate) fn stay_outside(&self) -> Result<Entered, Failed> {
-        self.count_and_limit()?;
-        Ok(Entered(UnshareFlags::empty()))
+    /// Joins groups, which are each process's own.
+    pub(crate) fn join(&self, groups: &Groups) -> Result<Vec<Step>, Failed> {
+        const WHAT: &str = "join control groups, for `cgroups` is required";
+        let is_required = self.requires(Mechanism::Cgroups);
+        if is_required && groups.memory.is_none() {
+            return Err(at(WHAT)(Errno::OPNOTSUPP));
+        }
+        let steps = groups.join().map(|step| step.needing(&[Part::ControlGroups]));
+        // The host could not make them.
+        Ok(steps.map(|step| if is_required { step.called(WHAT) } else { step.lacking(None) }).collect())
     }
 
-    /// The second half: confines this process, which is in the namespaces, and all that it will start.
-    pub(crate) fn confine(&self, entered: Entered) -> Result<(), Failed> {
-        let view = self.enter_root(entered)?;
-        if let Some(processes) = self.processes.filter(|_| !entered.0.is_empty()) {
+    fn enter_namespaces(&self, flags: UnshareFlags, who: Who) -> Result<Vec<Step>, Failed> {
+        const WHAT: &str = "enter namespaces, for `user-namespaces` is required";
+        let is_required = self.requires(Mechanism::UserNamespaces);
+        if flags.is_empty() {
+            let is_lacking = is_required && !namespaces::wanted(self).is_empty();
+            return if is_lacking { Err(at(WHAT)(Errno::PERM)) } else { Ok(Vec::new()) };
+        }
+        let steps = namespaces::enter(flags, who);
+        Ok(if is_required {
+            steps.into_iter().map(|step| step.called(WHAT)).collect()
+        } else {
+            namespaces::where_allowed(steps).collect()
+        })
+    }
+
+    fn confine(&self, flags: UnshareFlags) -> Result<Vec<Step>, Failed> {
+        let in_namespaces = |step: Step| step.needing(&[Part::Namespaces]);
+        let mut steps = Vec::new();
+        let has_root = flags.contains(UnshareFlags::NEWNS);
+        let has_processes = flags.contains(UnshareFlags::NEWPID);
+        if has_root {
+            steps.extend(root::steps(self, has_processes));
+        }
+        if let Some(processes) = self.processes.filter(|_| !flags.is_empty()) {
             // The first process of a namespace is none of those that code has started.
-            rlimits::processes(processes + u64::from(entered.has_processes()))?;
+            steps.extend(rlimits::processes(processes + u64::from(has_processes)).map(in_namespaces));
         }
         if self.confines() {
-            rustix::thread::set_no_new_privs(true).map_err(at("gain no privileges"))?;
+            steps.push(privileges::gain_none());
         }
         if self.withholds() {
-            self.insist(
-                Mechanism::Landlock,
-                "restrict files, for `landlock` is required",
-                files::restrict(self, view)?,
-            )?;
+            steps.extend(self.restrict_files(has_root)?);
         }
         // Within its own namespace it has all of them, and could undo what was put in place there.
-        if self.privileges == Privileges::Dropped || entered.0.contains(UnshareFlags::NEWUSER) {
-            privileges::drop_capabilities()?;
+        if self.privileges == Privileges::Dropped {
+            steps.extend(privileges::drop_capabilities());
+        } else if flags.contains(UnshareFlags::NEWUSER) {
+            steps.extend(privileges::drop_capabilities().map(in_namespaces));
         }
         if self.confines() {
-            let filtered = system_calls::filter(self)?;
-            self.insist(Mechanism::Seccomp, "filter system calls, for `seccomp` is required", filtered)?;
+            steps.extend(self.filter_system_calls()?);
         }
-        Ok(())
+        Ok(steps)
     }
 
-    fn count_and_limit(&self) -> Result<(), Failed> {
-        self.join_groups()?;
-        rlimits::apply(&self.rlimits)?;
-        if self.privileges == Privileges::Dropped {
-            privileges::stop_being_root()?;
+    fn restrict_files(&self, has_root: bool) -> Result<Vec<Step>, Failed> {
+        const OWN: [Part; 2] = [Part::Namespaces, Part::Root];
+        let machine = files::steps(self, View::Machine);
+        if machine.is_empty() && self.requires(Mechanism::Landlock) {
+            return Err(at("restrict files, for `landlock` is required")(Errno::OPNOTSUPP));
         }
-        Ok(())
+        if !has_root {
+            return Ok(machine);
+        }
+        let own = files::steps(self, View::Own).into_iter().map(|step| step.needing(&OWN));
+        Ok(own.chain(machine.into_iter().map(|step| step.unless(&OWN))).collect())
     }
 
-    fn join_groups(&self) -> Result<(), Failed> {
-        let joined = match self.groups.join() {
-            Ok(()) if self.groups.memory.is_some() => Taken::Yes,
-            Ok(()) => Taken::NotHere(Errno::OPNOTSUPP),
-            // The host could not make them.
-            Err(error) => Taken::NotHere(Errno::from_io_error(&error).unwrap_or(Errno::IO)),
-        };
-        self.insist(Mechanism::Cgroups, "join control groups, for `cgroups` is required", joined)
+    fn filter_system_calls(&self) -> Result<Option<Step>, Failed> {
+        let is_required = self.requires(Mechanism::Seccomp);
+        let filter = system_calls::filter(self)?;
+        Ok(filter.map(|step| {
+            if is_required {
+                step.called("filter system calls, for `seccomp` is required")
+            } else {
+                step.lacking(Some(system_calls::UNKNOWN))
+            }
+        }))
     }
 
-    fn enter_namespaces(&self) -> Result<Entered, Failed> {
-        let wanted = namespaces::wanted(self);
-        if wanted.is_empty() {
-            return Ok(Entered(wanted));
-        }
-        let taken = namespaces::enter(wanted)?;
-        self.insist(Mechanism::UserNamespaces, "enter namespaces, for `user-namespaces` is required", taken)?;
-        match taken {
-            Taken::Yes => Ok(Entered(wanted)),
-            Taken::NotHere(_) => Ok(Entered(UnshareFlags::empty())),
-        }
-    }
-
-    fn enter_root(&self, entered: Entered) -> Result<View, Failed> {
-        if !entered.has_mounts() {
-            return Ok(View::Machine);
-        }
-        match root::enter(self, entered.has_processes())? {
-            Taken::Yes => Ok(View::Own),
-            Taken::NotHere(_) => Ok(View::Machine),
-        }
+    fn requires(&self, mechanism: Mechanism) -> bool {
+        self.require.contains(&mechanism)
     }
 
     /// Whether there is anything that Landlock would withhold.
@@ -174,13 +189,6 @@ impl Plan {
 
     const fn confines(&self) -> bool {
         self.withholds() || matches!(self.system_calls, SystemCalls::Filtered)
-    }
-
-    fn insist(&self, mechanism: Mechanism, step: &'static str, taken: Taken) -> Result<(), Failed> {
-        match taken {
-            Taken::NotHere(errno) if self.require.contains(&mechanism) => Err(Failed { step, errno }),
-            Taken::Yes | Taken::NotHere(_) => Ok(()),
-        }
     }
 }
 
@@ -202,49 +210,41 @@ pub(crate) fn is_here(mechanism: Mechanism) -> bool {
     }
 }
 
+/// What the kernel called an error.
+pub(crate) fn errno(error: &std::io::Error) -> Errno {
+    Errno::from_io_error(error).unwrap_or(Errno::IO)
+}
+
 /// Names the step that an error comes from.
 pub(super) fn at(step: &'static str) -> impl FnOnce(Errno) -> Failed {
     move |errno| Failed { step, errno }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use oast_config::Profile;
-
+mod tests {
     use super::*;
-
-    /// What a profile wants of the steps that confine.
-    pub(in crate::sandbox) fn plan(profile: &Profile) -> Plan {
-        let sandbox = &profile.sandbox;
-        Plan {
-            groups: Groups::default(),
-            rlimits: Rlimits { open_files: None, file_size: None, data: None, core: 0, stack: 0 },
-            processes: sandbox.processes,
-            privileges: sandbox.privileges,
-            files: sandbox.files,
-            directory: false,
-            scratch: sandbox.scratch.get(),
-            network: sandbox.network,
-            is_offline: false,
-            system_calls: sandbox.system_calls,
-            require: sandbox.require.clone(),
-        }
-    }
 
     #[test]
     fn only_what_is_wanted_confines() {
-        assert!(!plan(&Profile::trusted()).confines() && !plan(&Profile::notebook()).confines());
-        assert!(plan(&Profile::untrusted()).confines());
+        assert!(!Plan::of(&Profile::trusted()).confines() && !Plan::of(&Profile::notebook()).confines());
+        assert!(Plan::of(&Profile::untrusted()).confines());
     }
 
     #[test]
-    fn what_is_required_and_not_here_fails_its_step() {
-        let mut plan = plan(&Profile::untrusted());
-        let missing = Taken::NotHere(Errno::NOSYS);
-        assert_eq!(plan.insist(Mechanism::Landlock, "restrict files", missing), Ok(()));
-        plan.require = vec![Mechanism::Landlock];
-        let failed = Failed { step: "restrict files", errno: Errno::NOSYS };
-        assert_eq!(plan.insist(Mechanism::Landlock, "restrict files", missing), Err(failed));
-        assert_eq!(plan.insist(Mechanism::Seccomp, "filter system calls", missing), Ok(()));
+    fn what_is_required_is_not_forgiven() {
+        let forgiving = |plan: &Plan| {
+            let steps = plan.steps().unwrap();
+            let all = steps.enter.into_iter().chain(steps.confine);
+            let forgives = |step: &Step| step.forgives.is_some_and(|forgiven| forgiven.lacking);
+            all.filter(forgives).map(|step| step.call.name).collect::<Vec<_>>()
+        };
+        let mut plan = Plan::of(&Profile::untrusted());
+        assert!(forgiving(&plan).contains(&"unshare") && forgiving(&plan).contains(&"seccomp"));
+        plan.require = vec![Mechanism::UserNamespaces, Mechanism::Seccomp];
+        let forgiving = forgiving(&plan);
+        assert!(!forgiving.contains(&"unshare") && !forgiving.contains(&"seccomp"));
+        plan.require = vec![Mechanism::Cgroups];
+        let failed = Failed { step: "join control groups, for `cgroups` is required", errno: Errno::OPNOTSUPP };
+        assert_eq!(plan.join(&Groups::default()).unwrap_err(), failed, "nobody has made any");
     }
 }

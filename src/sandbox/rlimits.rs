@@ -1,12 +1,7 @@
 //! Limits that the kernel holds each process to, whoever it is (`setrlimit(2)`). The launcher sets them before any code
 //! runs; soft and hard limit are the same, so that the code cannot raise them.
 
-use rustix::{
-    io::Errno,
-    process::{Resource, Rlimit, getrlimit, setrlimit},
-};
-
-use super::plan::{Failed, at};
+use super::steps::{Argument, Step, call};
 
 /// What to limit, in numbers of files and bytes. `None` leaves it as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,28 +13,22 @@ pub(crate) struct Rlimits {
     pub(crate) stack: u64,
 }
 
-/// Sets the limits of this process. An error names the step.
-pub(super) fn apply(limits: &Rlimits) -> Result<(), Failed> {
-    let steps = [
-        ("limit core dumps", Resource::Core, Some(limits.core)),
-        ("limit open files", Resource::Nofile, limits.open_files),
-        ("limit file size", Resource::Fsize, limits.file_size),
-        ("limit data", Resource::Data, limits.data),
-        ("limit the stack", Resource::Stack, Some(limits.stack)),
+/// Sets the limits of a process.
+pub(super) fn steps(limits: &Rlimits) -> impl Iterator<Item = Step> {
+    let limits = [
+        ("limit core dumps", libc::RLIMIT_CORE, Some(limits.core)),
+        ("limit open files", libc::RLIMIT_NOFILE, limits.open_files),
+        ("limit file size", libc::RLIMIT_FSIZE, limits.file_size),
+        ("limit data", libc::RLIMIT_DATA, limits.data),
+        ("limit the stack", libc::RLIMIT_STACK, Some(limits.stack)),
     ];
-    steps
-        .into_iter()
-        .filter_map(|(step, resource, limit)| Some((step, resource, limit?)))
-        .try_for_each(|(step, resource, limit)| set(resource, limit).map_err(at(step)))
+    limits.into_iter().filter_map(|(what, resource, limit)| Some(set(what, resource, limit?)))
 }
 
-/// Limits the processes and threads of this user in its namespace. Kernels before 5.14 count those outside too, and then
+/// Limits the processes and threads of a user in its namespace. Kernels before 5.14 count those outside too, and then
 /// it is no limit of this process's.
-pub(super) fn processes(limit: u64) -> Result<(), Failed> {
-    if !count_by_namespace() {
-        return Ok(());
-    }
-    set(Resource::Nproc, limit).map_err(at("limit processes"))
+pub(super) fn processes(limit: u64) -> Option<Step> {
+    count_by_namespace().then(|| set("limit processes", libc::RLIMIT_NPROC, limit))
 }
 
 /// Whether this kernel counts the processes of a user in each namespace of users apart.
@@ -52,10 +41,22 @@ fn counts_by_namespace(release: &str) -> bool {
     numbers.next().zip(numbers.next()) >= Some((5, 14))
 }
 
-fn set(resource: Resource, limit: u64) -> Result<(), Errno> {
-    // A limit that is already lower stays: raising it is not for an unprivileged process, and not wanted.
-    let limit = Some(getrlimit(resource).maximum.map_or(limit, |most| most.min(limit)));
-    setrlimit(resource, Rlimit { current: limit, maximum: limit })
+/// A limit that is already lower stays: raising it is not for an unprivileged process, and not wanted.
+fn set(what: &'static str, resource: libc::__rlimit_resource_t, limit: u64) -> Step {
+    let limit = most(resource).min(limit);
+    let both = Argument::Bytes([limit, limit].map(u64::to_ne_bytes).concat());
+    Step::new(what, call!(SYS_prlimit64, 0, resource, both, 0))
+}
+
+/// The highest that a limit may be set to.
+fn most(resource: libc::__rlimit_resource_t) -> u64 {
+    let mut limit = libc::rlimit64 { rlim_cur: 0, rlim_max: u64::MAX };
+    // SAFETY: the pointer is to memory of the right type. Where it is not written to, nothing is known to limit.
+    #[expect(unsafe_code, reason = "rustix has names of its own for the resources")]
+    unsafe {
+        libc::getrlimit64(resource, &raw mut limit)
+    };
+    limit.rlim_max
 }
 
 #[cfg(test)]

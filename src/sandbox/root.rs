@@ -3,24 +3,17 @@
 //! it. Nothing else is there to be found.
 
 use std::{
-    ffi::{CStr, CString},
-    fs, io,
-    os::{
-        fd::OwnedFd,
-        unix::{ffi::OsStrExt, fs::symlink},
-    },
+    fs,
     path::{Path, PathBuf},
 };
 
-use rustix::{
-    fs::{CWD, Mode, StatVfsMountFlags},
-    io::Errno,
-    mount::{MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags},
-};
+use rustix::{fs::StatVfsMountFlags, io::Errno};
 
 use super::{
+    available,
     files::{DEVICES, SYSTEM},
-    plan::{Failed, Plan, Taken, at},
+    plan::Plan,
+    steps::{Argument, Part, Slot, Step, call},
 };
 
 /// Where the new root is put together. Every system has it, and nothing that is needed meanwhile is below it.
@@ -43,189 +36,194 @@ const FILE: u64 = 4096;
 /// How many files there may be where there is no room for any: those that the root itself is made of.
 const FILES: u64 = 256;
 
-/// Moves this process to a new root, in the new mount namespace that it is in. `own_processes` tells whether it is in a
-/// new namespace of processes, too.
-pub(super) fn enter(plan: &Plan, own_processes: bool) -> Result<Taken, Failed> {
+/// What is around a process keeps it from mounting, as some containers do, or shows parts of `/proc` only, and then the
+/// kernel shows no other one; or nothing can be put into the place of this root, as in a `chroot`.
+const REFUSED: &[Errno] = &[Errno::PERM, Errno::ACCESS, Errno::INVAL, Errno::NOENT];
+
+/// Moves a process to a new root, in the new mount namespace that it is in. `own_processes` tells whether it is in a new
+/// namespace of processes, too.
+pub(super) fn steps(plan: &Plan, own_processes: bool) -> Vec<Step> {
     let before = std::env::current_dir().unwrap_or_else(|_gone| "/".into());
-    match put_together(plan, own_processes) {
-        Ok(()) => Ok(Taken::Yes),
-        // What is around this process keeps it from mounting, as some containers do, or shows parts of `/proc` only, and then the
-        // kernel shows no other one; or nothing can be put into the place of this root, as in a `chroot`.
-        Err(Failed { errno: errno @ (Errno::PERM | Errno::ACCESS | Errno::INVAL | Errno::NOENT), .. }) => {
-            // Errors say that it was not mounted, or that nobody but root may be there.
-            let _ = rustix::mount::unmount(BASE, UnmountFlags::DETACH);
-            let _ = rustix::process::chdir(before);
-            Ok(Taken::NotHere(errno))
-        }
-        Err(failed) => Err(failed),
-    }
+    // One that is all there is was given to nobody.
+    let given = Some(&*before).filter(|path| plan.directory && path.parent().is_some() && available::moves_mounts());
+    let mut steps = put_together(plan, given, own_processes);
+    steps.extend(move_there().map(|step| step.lacking(Some(REFUSED))));
+    // The root is this process's now, whatever else fails.
+    steps.push(Step::new("leave the old root", call!(SYS_umount2, ".", libc::MNT_DETACH)));
+    let start = given.unwrap_or(Path::new(WRITABLE[2]));
+    steps.extend([go(Path::new("/")), go(start).ignoring(None)]);
+    let of_root = |step: Step| Step { needs: [&[Part::Namespaces, Part::Root], &*step.needs].concat(), ..step };
+    // Errors say that it was not mounted, or that nobody but root may be there.
+    let undone = [Step::new("leave the new root", call!(SYS_umount2, BASE, libc::MNT_DETACH)), go(&before)];
+    let undone = undone.map(|step| step.ignoring(None).needing(&[Part::Namespaces]).unless(&[Part::Root]));
+    steps.into_iter().map(of_root).chain(undone).collect()
 }
 
-fn put_together(plan: &Plan, own_processes: bool) -> Result<(), Failed> {
+fn put_together(plan: &Plan, given: Option<&Path>, own_processes: bool) -> Vec<Step> {
     // Nothing of what follows is to be seen outside.
-    rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
-        .map_err(at("part from other mounts"))?;
-    let directory = plan.directory.then(take_directory).flatten();
+    let part = mount("part from other mounts", "none", "/", "", (libc::MS_PRIVATE | libc::MS_REC, ""));
+    let mut steps = vec![part];
+    steps.extend(given.map(|_| take_directory()));
     // No room at all would mean as much as there is.
     let room = plan.scratch.max(FILE);
-    let options = CString::new(format!("mode=755,size={room},nr_inodes={}", room / FILE + FILES)).unwrap_or_default();
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    rustix::mount::mount("tmpfs", BASE, "tmpfs", flags, &*options).map_err(at("mount a root"))?;
-    show_processes(own_processes).map_err(at("show processes"))?;
-    SYSTEM.iter().try_for_each(|path| show(Path::new(path))).map_err(failed("show the system"))?;
-    make_room().map_err(failed("make room for files"))?;
-    DEVICES.iter().try_for_each(|path| show_device(Path::new(path))).map_err(failed("show devices"))?;
-    if let Some((path, directory)) = &directory {
-        show_directory(path, directory).map_err(failed("show the directory"))?;
+    let options = format!("mode=755,size={room},nr_inodes={}", room / FILE + FILES);
+    steps.push(mount("mount a root", "tmpfs", BASE, "tmpfs", (libc::MS_NOSUID | libc::MS_NODEV, &options)));
+    steps.extend(show_processes(own_processes));
+    for path in SYSTEM {
+        // Several of them are in one directory.
+        let is_new = |step: &Step| steps.iter().all(|before| before.call != step.call);
+        let shown: Vec<_> = show(Path::new(path)).into_iter().filter(is_new).collect();
+        steps.extend(shown);
     }
-    move_there().map_err(at("move to a root"))?;
-    let start = directory.as_ref().map_or(Path::new(WRITABLE[2]), |(path, _)| path);
-    // The root is this process's now, whatever else fails.
-    rustix::process::chdir(start).or_else(|_gone| rustix::process::chdir("/")).map_err(at("enter the directory"))
+    steps.extend(make_room());
+    DEVICES.iter().filter(|path| Path::new(path).exists()).for_each(|path| steps.extend(show_device(path)));
+    let mut steps: Vec<_> = steps.into_iter().map(|step| step.lacking(Some(REFUSED))).collect();
+    steps.extend(given.into_iter().flat_map(show_directory));
+    steps
 }
 
-/// The directory that this process was started in, with what is mounted there now: its path may be below what is about to be
+/// The directory that a process was started in, with what is mounted there then: its path may be below what is about to be
 /// covered.
-fn take_directory() -> Option<(PathBuf, OwnedFd)> {
-    let path = std::env::current_dir().ok()?;
-    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_RECURSIVE;
-    let taken = rustix::mount::open_tree(CWD, ".", flags).ok()?;
-    // One that is all there is was given to nobody.
-    path.parent().is_some().then_some((path, taken))
+fn take_directory() -> Step {
+    let flags = libc::OPEN_TREE_CLONE | libc::OPEN_TREE_CLOEXEC | libc::AT_RECURSIVE.cast_unsigned();
+    let take = Step::new("take the directory", call!(SYS_open_tree, libc::AT_FDCWD, ".", flags));
+    take.keep(Slot::Directory).needing(&[Part::Directory]).lacking(None)
 }
 
-fn show_processes(own: bool) -> Result<(), Errno> {
-    let place = below("/proc");
-    rustix::fs::mkdir(&place, Mode::from_raw_mode(0o755))?;
-    if own {
-        let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
-        rustix::mount::mount("proc", &place, "proc", flags, None::<&CStr>)
-    } else {
-        rustix::mount::mount_bind_recursive("/proc", &place)
+fn show_directory(path: &Path) -> Vec<Step> {
+    const WHAT: &str = "show the directory";
+    if SYSTEM.iter().any(|shown| path.starts_with(shown)) {
+        return Vec::new();
     }
+    let place = below(path);
+    let mut above: Vec<_> = place.ancestors().take_while(|above| *above != Path::new(BASE)).collect();
+    above.reverse();
+    let to = [Argument::from(libc::AT_FDCWD), (&*place).into(), libc::MOVE_MOUNT_F_EMPTY_PATH.into()];
+    let [at, to, flags] = to;
+    let moved = [
+        Step::new(WHAT, call!(SYS_move_mount, Slot::Directory, "", at, to, flags)),
+        Step::new(WHAT, call!(SYS_close, Slot::Directory)),
+    ];
+    let shown = above.into_iter().map(|above| directory(WHAT, above)).chain(moved);
+    let shown = shown.map(|step| step.needing(&[Part::Directory]).lacking(Some(REFUSED)));
+    // Once it is there, it must not be there to be written.
+    let protected = make_read_only(WHAT, path, &place).into_iter();
+    let protected = protected.map(|step| step.needing(&[Part::Directory, Part::Root]).lacking(Some(REFUSED)));
+    shown.chain(protected).collect()
+}
+
+fn show_processes(own: bool) -> [Step; 2] {
+    const WHAT: &str = "show processes";
+    let place = below("/proc");
+    let shown = if own {
+        mount(WHAT, "proc", &place, "proc", (libc::MS_NOSUID | libc::MS_NODEV | libc::MS_NOEXEC, ""))
+    } else {
+        mount(WHAT, "/proc", &place, "", (libc::MS_BIND | libc::MS_REC, ""))
+    };
+    [directory(WHAT, &place), shown]
 }
 
 /// Shows a file, a directory or a link of the system where it is. What is not there is not there either.
-fn show(path: &Path) -> io::Result<()> {
+fn show(path: &Path) -> Vec<Step> {
+    const WHAT: &str = "show the system";
     let place = below(path);
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
-    if let Some(parent) = path.parent().filter(|parent| parent.parent().is_some()) {
-        // It is there when another one is shown in it already.
-        let _ = fs::create_dir(below(parent));
-    }
+    let Ok(found) = fs::symlink_metadata(path) else { return Vec::new() };
+    let parent = path.parent().filter(|parent| parent.parent().is_some());
+    let mut steps: Vec<_> = parent.into_iter().map(|parent| directory(WHAT, &below(parent))).collect();
     if found.is_symlink() {
-        return symlink(fs::read_link(path)?, place);
+        steps.extend(fs::read_link(path).ok().map(|to| link(WHAT, &to, &place)));
+        return steps;
     }
-    if found.is_dir() {
-        fs::create_dir(&place)?;
-    } else {
-        fs::File::create(&place)?;
-    }
-    show_read_only(path, &place)
+    steps.push(if found.is_dir() { directory(WHAT, &place) } else { file(WHAT, &place) });
+    // What is mounted below it comes along, for what it covers is nobody's to uncover.
+    steps.push(mount(WHAT, path, &place, "", (libc::MS_BIND | libc::MS_REC, "")));
+    steps.extend(make_read_only(WHAT, path, &place));
+    steps
 }
 
-fn show_device(path: &Path) -> io::Result<()> {
-    if !path.exists() {
-        return Ok(());
-    }
+fn show_device(path: &str) -> [Step; 2] {
+    const WHAT: &str = "show devices";
     let place = below(path);
-    fs::File::create(&place)?;
-    Ok(rustix::mount::mount_bind(path, &place)?)
+    [file(WHAT, &place), mount(WHAT, path, &place, "", (libc::MS_BIND, ""))]
 }
 
-fn make_room() -> io::Result<()> {
-    WRITABLE.iter().chain(&["/dev/shm"]).try_for_each(|path| fs::create_dir(below(path)))?;
-    LINKS.iter().try_for_each(|(to, path)| symlink(to, below(path)))
+fn make_room() -> impl Iterator<Item = Step> {
+    const WHAT: &str = "make room for files";
+    let rooms = WRITABLE.iter().chain(&["/dev/shm"]).map(|path| directory(WHAT, &below(path)));
+    rooms.chain(LINKS.iter().map(|(to, path)| link(WHAT, Path::new(to), &below(path))))
 }
 
-fn show_directory(path: &Path, directory: &OwnedFd) -> io::Result<()> {
-    if SYSTEM.iter().any(|shown| path.starts_with(shown)) {
-        return Ok(());
+/// Makes what is shown from `path` at `place` read-only, with all that is mounted below.
+fn make_read_only(what: &'static str, path: &Path, place: &Path) -> Vec<Step> {
+    /// `MOUNT_ATTR_RDONLY`, `MOUNT_ATTR_NOSUID` and `MOUNT_ATTR_NODEV`.
+    const READ_ONLY: u64 = 0x1 | 0x2 | 0x4;
+    if available::sets_mounts() {
+        // `struct mount_attr`: what is set, what is cleared, who else sees it, and whose it is.
+        let attributes = [READ_ONLY, 0, 0, 0].map(u64::to_ne_bytes).concat();
+        let length = attributes.len();
+        let call =
+            call!(SYS_mount_setattr, libc::AT_FDCWD, place, libc::AT_RECURSIVE, Argument::Bytes(attributes), length);
+        return vec![Step::new(what, call)];
     }
-    let place = below(path);
-    fs::create_dir_all(&place)?;
-    rustix::mount::move_mount(directory, "", CWD, &place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
-    make_read_only(&place)
+    // Before Linux 5.12, one after another.
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = mounts.lines().filter_map(|line| line.split(' ').nth(4).map(Path::new));
+    let below_it = mounts.filter(|mounted| *mounted != path && mounted.starts_with(path));
+    std::iter::once(path).chain(below_it).map(|mounted| make_one_read_only(what, mounted)).collect()
 }
 
-/// What is mounted below it comes along, for what it covers is nobody's to uncover.
-fn show_read_only(path: &Path, place: &Path) -> io::Result<()> {
-    rustix::mount::mount_bind_recursive(path, place)?;
-    make_read_only(place)
-}
-
-/// With all that is mounted below.
-fn make_read_only(place: &Path) -> io::Result<()> {
-    match make_all_read_only(place) {
-        // Before Linux 5.12, one after another.
-        Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {}
-        done => return done,
-    }
-    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
-    let places = mounts.lines().filter_map(|line| line.split(' ').nth(4).map(Path::new));
-    places.filter(|mounted| mounted.starts_with(place)).try_for_each(make_one_read_only)
-}
-
-fn make_all_read_only(place: &Path) -> io::Result<()> {
-    /// `struct mount_attr`.
-    #[repr(C)]
-    struct Attributes {
-        set: u64,
-        clear: u64,
-        propagation: u64,
-        user_namespace: u64,
-    }
-    const READ_ONLY: u64 = 0x1;
-    const NO_SET_USER: u64 = 0x2;
-    const NO_DEVICES: u64 = 0x4;
-    let place = CString::new(place.as_os_str().as_bytes())?;
-    let wanted = Attributes { set: READ_ONLY | NO_SET_USER | NO_DEVICES, clear: 0, propagation: 0, user_namespace: 0 };
-    #[expect(unsafe_code, reason = "no crate in use here knows this system call")]
-    // SAFETY: the path ends with a zero, the attributes are as long as they are said to be, and both outlive the call.
-    let failed = unsafe {
-        libc::syscall(
-            libc::SYS_mount_setattr,
-            libc::AT_FDCWD,
-            place.as_ptr(),
-            libc::AT_RECURSIVE,
-            &raw const wanted,
-            size_of::<Attributes>(),
-        )
-    };
-    if failed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-fn make_one_read_only(place: &Path) -> io::Result<()> {
-    let kept = rustix::fs::statvfs(place)?.f_flag;
-    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | locked(kept);
-    Ok(rustix::mount::mount_remount(place, flags, "")?)
+fn make_one_read_only(what: &'static str, mounted: &Path) -> Step {
+    let kept = rustix::fs::statvfs(mounted).map_or(StatVfsMountFlags::empty(), |found| found.f_flag);
+    let flags = libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY | libc::MS_NOSUID | libc::MS_NODEV;
+    mount(what, "none", &below(mounted), "", (flags | locked(kept), ""))
 }
 
 /// Flags that whoever mounted it has set, and only that one may clear.
-fn locked(kept: StatVfsMountFlags) -> MountFlags {
+fn locked(kept: StatVfsMountFlags) -> libc::c_ulong {
     let flags = [
-        (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),
-        (StatVfsMountFlags::NOATIME, MountFlags::NOATIME),
-        (StatVfsMountFlags::NODIRATIME, MountFlags::NODIRATIME),
-        (StatVfsMountFlags::RELATIME, MountFlags::RELATIME),
+        (StatVfsMountFlags::NOEXEC, libc::MS_NOEXEC),
+        (StatVfsMountFlags::NOATIME, libc::MS_NOATIME),
+        (StatVfsMountFlags::NODIRATIME, libc::MS_NODIRATIME),
+        (StatVfsMountFlags::RELATIME, libc::MS_RELATIME),
     ];
-    flags.into_iter().filter(|(set, _)| kept.contains(*set)).map(|(_, flag)| flag).collect()
+    flags.into_iter().filter(|(set, _)| kept.contains(*set)).fold(0, |all, (_, flag)| all | flag)
 }
 
 /// The old root is laid over the new one for a moment, so that no directory is needed for it.
-fn move_there() -> Result<(), Errno> {
-    rustix::process::chdir(BASE)?;
-    rustix::process::pivot_root(".", ".")?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH)
+fn move_there() -> [Step; 2] {
+    [go(Path::new(BASE)), Step::new("move to a root", call!(SYS_pivot_root, ".", "."))]
+}
+
+fn mount<'a>(
+    what: &'static str,
+    from: impl Into<Argument>,
+    to: impl Into<Argument>,
+    kind: &'a str,
+    (flags, options): (libc::c_ulong, &'a str),
+) -> Step {
+    Step::new(what, call!(SYS_mount, from, to, kind, flags, options))
+}
+
+fn directory(what: &'static str, path: &Path) -> Step {
+    // It is there when another one is shown in it already.
+    Step::new(what, call!(SYS_mkdirat, libc::AT_FDCWD, path, 0o755)).ignoring(Some(&[Errno::EXIST]))
+}
+
+fn file(what: &'static str, path: &Path) -> Step {
+    Step::new(what, call!(SYS_mknodat, libc::AT_FDCWD, path, libc::S_IFREG | 0o644, 0))
+}
+
+fn link(what: &'static str, to: &Path, path: &Path) -> Step {
+    Step::new(what, call!(SYS_symlinkat, to, libc::AT_FDCWD, path))
+}
+
+fn go(path: &Path) -> Step {
+    Step::new("enter a directory", call!(SYS_chdir, path))
 }
 
 fn below(path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
     Path::new(BASE).join(path.strip_prefix("/").unwrap_or(path))
-}
-
-fn failed(step: &'static str) -> impl FnOnce(io::Error) -> Failed {
-    move |error| at(step)(Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 #[cfg(test)]

@@ -10,7 +10,10 @@ use seccompiler::{
     SeccompFilter, SeccompRule as Rule, sock_filter,
 };
 
-use super::plan::{Failed, Plan, Taken};
+use super::{
+    plan::{Failed, Plan},
+    steps::{Argument, Part, Step, call},
+};
 
 /// A system call, and why code that nobody trusts does without it.
 type Forbidden = (libc::c_long, &'static str);
@@ -135,15 +138,24 @@ const NAMESPACES: [libc::c_int; 7] = [
     libc::CLONE_NEWCGROUP,
 ];
 
-/// Filters the system calls of this process for good. It is one program: the kernel translates each, which takes longer than all
+/// Filters the system calls of a process for good. It is one program: the kernel translates each, which takes longer than all
 /// else that confines.
-pub(super) fn filter(plan: &Plan) -> Result<Taken, Failed> {
+pub(super) fn filter(plan: &Plan) -> Result<Option<Step>, Failed> {
     let rules = rules(plan).map_err(malformed)?;
     if rules.is_empty() {
-        return Ok(Taken::Yes);
+        return Ok(None);
     }
-    apply(&program(plan, rules)?)
+    let instruction = |step: &sock_filter| {
+        let ([code, e], [k, l, m, n]) = (step.code.to_ne_bytes(), step.k.to_ne_bytes());
+        [code, e, step.jt, step.jf, k, l, m, n]
+    };
+    let program = Argument::Program(program(plan, rules)?.iter().flat_map(instruction).collect());
+    let filter = call!(SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, program);
+    Ok(Some(Step::new("filter system calls", filter).needing(&[Part::SystemCalls])))
 }
+
+/// A kernel without filters says one of these.
+pub(super) const UNKNOWN: &[Errno] = &[Errno::NOSYS, Errno::INVAL];
 
 /// Calls that are forbidden whatever their arguments are found by their numbers, one comparison each. The rest is for the
 /// crate's own program, which is entered with whatever was not found, and ends in permission.
@@ -259,18 +271,6 @@ fn sockets(plan: &Plan, rules: &mut Rules) -> Result<(), seccompiler::BackendErr
     Ok(())
 }
 
-fn apply(program: &[sock_filter]) -> Result<Taken, Failed> {
-    match seccompiler::apply_filter(program) {
-        Ok(()) => Ok(Taken::Yes),
-        Err(seccompiler::Error::Prctl(error) | seccompiler::Error::Seccomp(error)) => {
-            let errno = Errno::from_io_error(&error).unwrap_or(Errno::IO);
-            let is_here = !matches!(errno, Errno::NOSYS | Errno::INVAL);
-            if is_here { Err(Failed { step: "filter system calls", errno }) } else { Ok(Taken::NotHere(errno)) }
-        }
-        Err(_) => Err(Failed { step: "filter system calls", errno: Errno::INVAL }),
-    }
-}
-
 /// The rules are constants: they are well-formed on every machine or on none, except that a machine may be unknown.
 fn malformed(_: seccompiler::BackendError) -> Failed {
     Failed { step: "filter system calls", errno: Errno::INVAL }
@@ -280,11 +280,11 @@ fn malformed(_: seccompiler::BackendError) -> Failed {
 mod tests {
     use oast_config::Profile;
 
-    use super::{super::plan::tests::plan, *};
+    use super::*;
 
     #[test]
     fn the_rules_make_a_program() {
-        let strange = plan(&Profile::untrusted());
+        let strange = Plan::of(&Profile::untrusted());
         let variants = [
             Plan { network: Network::Host, ..strange.clone() },
             Plan { system_calls: SystemCalls::All, ..strange.clone() },
@@ -298,7 +298,7 @@ mod tests {
             let jumps = program.iter().enumerate().filter(|(_, step)| step.jt > 0 || step.jf > 0);
             assert!(!jumps.clone().any(lost) && jumps.clone().all(|(_, step)| step.jt < u8::MAX), "a jump is too far");
         }
-        assert!(rules(&plan(&Profile::trusted())).unwrap().is_empty());
+        assert!(rules(&Plan::of(&Profile::trusted())).unwrap().is_empty());
     }
 
     #[test]

@@ -119,10 +119,12 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
             require: vec!["landlock".to_owned()],
         },
     };
+    let (limits, confinement) = (launch.limits.clone(), launch.confinement.clone());
+    let settings = TemplateSettings { runtime, limits, confinement, groups };
     let launch = ToLauncher::Launch(Box::new(launch));
     check(&[
         ("launch", launch),
-        ("warm_up", ToLauncher::WarmUp(Box::new(TemplateSettings { runtime, network: true, groups }))),
+        ("warm_up", ToLauncher::WarmUp(Box::new(settings))),
         ("fork", ToLauncher::Fork),
         ("probe", ToLauncher::Probe),
         ("retire", ToLauncher::Retire),

@@ -210,8 +210,10 @@ pub(crate) struct RuntimeSettings {
 pub(crate) struct TemplateSettings {
     /// What runs code.
     pub(crate) runtime: RuntimeSettings,
-    /// Whether its forks are to reach no network.
-    pub(crate) network: bool,
+    /// What each of its forks is held to.
+    pub(crate) limits: ResourceLimits,
+    /// What each of its forks does without.
+    pub(crate) confinement: Confinement,
     /// The groups that were made for its forks have names that begin like these: what is left of them is to be removed when the
     /// host is gone.
     pub(crate) groups: Groups,
@@ -235,7 +237,7 @@ pub(crate) struct Groups {
 }
 
 /// What is withheld from a worker process.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Confinement {
     /// Privileges, and other processes.
     pub(crate) privileges: bool,
@@ -256,7 +258,7 @@ pub(crate) struct Confinement {
 }
 
 /// Limits that the kernel holds a process to (`setrlimit`). `None` leaves one as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct ResourceLimits {
     /// `RLIMIT_NOFILE`.
     pub(crate) open_files: Option<u64>,

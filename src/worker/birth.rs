@@ -27,7 +27,10 @@ use super::{
     launcher::{self, Failure},
     vfork,
 };
-use crate::sandbox::{Entered, Failed, Plan};
+use crate::sandbox::{
+    Failed, errno,
+    steps::{Lacking, Part, Steps, carry_out},
+};
 
 /// The processes that a guard watches over.
 pub(super) struct Born {
@@ -36,25 +39,43 @@ pub(super) struct Born {
     pub(super) init: Option<(Pid, PipeWriter)>,
 }
 
-/// Carries out the first half of a plan in a process that goes on with `work`, and returns when it is there. Nothing of `work`
-/// is dropped: what it has is the other's, but for descriptors.
-pub(super) fn bear<W>(plan: &Plan, work: W) -> Result<Born, Failure>
-where
-    W: FnOnce(Result<Entered, Failed>),
-{
-    if !plan.wants_processes() {
-        return fork_and(|| work(plan.enter()));
+/// What a process was born with.
+pub(super) struct Circumstances {
+    pub(super) lacking: Lacking,
+    /// Whether it is in a namespace of processes, which its guard holds.
+    pub(super) has_init: bool,
+}
+
+/// What a worker process does, from what became of the first half on. It does not come back.
+pub(super) trait Work: FnOnce(Result<Circumstances, Failed>) {}
+
+impl<W: FnOnce(Result<Circumstances, Failed>)> Work for W {}
+
+/// Carries out the first half of a plan in a process that goes on with `work`, and returns when it is there. Init may have the
+/// guard's memory where nobody who ends it ends all who have memory in common with it.
+pub(super) fn bear(steps: &Steps, shares_memory: bool, work: impl Work) -> Result<Born, Failure> {
+    let outside = |lacking| enter(steps, lacking).map(|lacking| Circumstances { lacking, has_init: false });
+    if !steps.has_processes {
+        return fork_and(|| work(outside(Lacking::default())));
     }
     let (life, hold) = io::pipe().map_err(|error| Failure::at("make a pipe")(errno(&error)))?;
-    let mut opening = Opening { plan, work: Some(work), life: Some(life), told: None };
+    let shares_memory = shares_memory && launcher::closes_at_once();
+    let mut opening = Opening { steps, shares_memory, work: Some(work), life: Some(life), told: None };
     let opener = vfork::run(open, &mut opening).map_err(Failure::at("fork"))?;
     // With its end, those that it bore are the guard's children.
     let _ = rustix::process::waitpid(Some(opener), WaitOptions::empty());
     let Opening { work, told, .. } = opening;
     match told.unwrap_or_else(|| Err(Failure::because("enter namespaces", "whoever was to enter them was killed")))? {
         Opened::Born { worker, init } => Ok(Born { worker, init: Some((init, hold)) }),
-        Opened::Refused => fork_and(|| work.into_iter().for_each(|work| work(plan.stay_outside()))),
+        Opened::Refused => {
+            let refused = Lacking::default().and(Part::Namespaces);
+            fork_and(|| work.into_iter().for_each(|work| work(outside(refused))))
+        }
     }
+}
+
+fn enter(steps: &Steps, lacking: Lacking) -> Result<Lacking, Failed> {
+    carry_out(&steps.enter, carry_out(&steps.join, lacking)?)
 }
 
 fn fork_and(work: impl FnOnce()) -> Result<Born, Failure> {
@@ -69,7 +90,9 @@ fn fork_and(work: impl FnOnce()) -> Result<Born, Failure> {
 
 /// What an opener does, and what it tells its guard.
 struct Opening<'a, W> {
-    plan: &'a Plan,
+    steps: &'a Steps,
+    /// Whether init may have the guard's memory.
+    shares_memory: bool,
     work: Option<W>,
     /// Closes when the guard ends.
     life: Option<PipeReader>,
@@ -87,10 +110,7 @@ enum Opened {
 }
 
 /// The opener. It has the guard's memory, which waits.
-extern "C" fn open<W>(opening: *mut Opening<'_, W>) -> !
-where
-    W: FnOnce(Result<Entered, Failed>),
-{
+extern "C" fn open<W: Work>(opening: *mut Opening<'_, W>) -> ! {
     #[expect(unsafe_code, reason = "it comes through the kernel")]
     // SAFETY: the guard has lent it for as long as this process runs, and does nothing meanwhile.
     let opening = unsafe { &mut *opening };
@@ -98,20 +118,17 @@ where
     leave()
 }
 
-impl<W> Opening<'_, W>
-where
-    W: FnOnce(Result<Entered, Failed>),
-{
+impl<W: Work> Opening<'_, W> {
     /// Enters the namespaces, and bears those who live there. Does not return in the worker process.
     fn open(&mut self) -> Result<Opened, Failure> {
-        let entered = self.plan.enter()?;
-        if !entered.has_processes() {
+        let lacking = enter(self.steps, Lacking::default())?;
+        if lacking.has(Part::Namespaces) {
             return Ok(Opened::Refused);
         }
         // Whoever is of the same user could otherwise look into init, and with it into the guard.
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
         let (life, endings) = (self.life.take(), endings::of_children());
-        let init = Init::new(life.as_ref(), endings.as_ref()).start(shares_memory(self.plan))?;
+        let init = Init::new(life.as_ref(), endings.as_ref()).start(self.shares_memory)?;
         endings::heed();
         let forked = fork().inspect_err(|_| {
             // Nobody else would.
@@ -123,16 +140,10 @@ where
         drop((life, endings));
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
         if let Some(work) = self.work.take() {
-            work(Ok(entered));
+            work(Ok(Circumstances { lacking, has_init: true }));
         }
         leave()
     }
-}
-
-/// Whether init may have the guard's memory. Where the kernel ends a group for its memory, it ends whoever shares memory with
-/// one in it; and without one call that closes all descriptors, closing them takes memory.
-fn shares_memory(plan: &Plan) -> bool {
-    !plan.groups.end_as_one() && launcher::closes_at_once()
 }
 
 /// What init is made of. It is never given back: nobody knows when init is gone for good.
@@ -224,8 +235,4 @@ fn fork() -> Result<Option<Pid>, Failure> {
         return Err(Failure::at("fork")(errno(&io::Error::last_os_error())));
     }
     Ok(Pid::from_raw(pid))
-}
-
-fn errno(error: &io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }

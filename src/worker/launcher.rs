@@ -22,14 +22,21 @@ use rustix::{
 };
 
 use super::{
-    birth,
+    birth::{self, Circumstances},
     guard::Guard,
     process,
     template::{self, Warmed},
 };
 use crate::{
-    sandbox::{Entered, Failed, Plan, Rlimits, groups::Groups, namespaces},
-    wire::{Decoder, FromLauncher, Groups as WireGroups, Launch, Message, Outgoing, ResourceLimits, ToLauncher},
+    sandbox::{
+        Failed, Plan, Rlimits,
+        groups::Groups,
+        namespaces,
+        steps::{Steps, carry_out},
+    },
+    wire::{
+        Confinement, Decoder, FromLauncher, Groups as WireGroups, Launch, Message, Outgoing, ResourceLimits, ToLauncher,
+    },
 };
 
 /// The descriptors that come with a launch, in this order.
@@ -110,7 +117,7 @@ fn take_launch(warmed: Warmed) -> Result<(), Failure> {
     }
 }
 
-fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warmed>) -> Result<(), Failure> {
+fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, mut warmed: Option<Warmed>) -> Result<(), Failure> {
     let _ = rustix::thread::set_name(c"oast-guard");
     let mut descriptors = descriptors.into_iter();
     let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
@@ -121,12 +128,17 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warme
     let groups = groups(&launch.groups);
     // Others may have had them before.
     let killed_before = if groups.is_lent { groups.counted().killed } else { 0 };
-    let is_offline = warmed.as_ref().is_some_and(|warmed| warmed.is_offline);
-    let plan = Plan { is_offline, ..plan(launch) };
+    let plan = plan(&launch.limits, &launch.confinement);
+    let join = plan.join(&groups)?;
+    let steps = match &mut warmed {
+        Some(warmed) => std::mem::take(&mut warmed.steps),
+        None => plan.steps()?,
+    };
+    let steps = Steps { join, ..steps };
     // What a template has made is its own to drop, and no guard's.
     let warmed = ManuallyDrop::new(warmed);
-    let born = birth::bear(&plan, |entered| {
-        end(work(guard, &plan, entered).and_then(|()| {
+    let born = birth::bear(&steps, !groups.end_as_one(), |entered| {
+        end(work(guard, &steps, entered).and_then(|()| {
             process::serve(launch, Channels { control, page }, ManuallyDrop::into_inner(warmed))
                 .map_err(|text| Failure::because("start the runtime", text))
         }))
@@ -137,11 +149,11 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, warmed: Option<Warme
 }
 
 /// The second half of the plan, in the worker process.
-fn work(guard: Pid, plan: &Plan, entered: Result<Entered, Failed>) -> Result<(), Failure> {
+fn work(guard: Pid, steps: &Steps, born: Result<Circumstances, Failed>) -> Result<(), Failure> {
     let_go_of_lifeline()?;
-    let entered = entered?;
-    plan.confine(entered)?;
-    if entered.has_processes() {
+    let Circumstances { lacking, has_init } = born?;
+    carry_out(&steps.confine, lacking)?;
+    if has_init {
         return Ok(());
     }
     // Last: who becomes another user is tied to nobody any more.
@@ -169,13 +181,10 @@ fn must_be_single_threaded() -> Result<(), Failure> {
 }
 
 /// The plan as the sandbox takes it: it knows no frames.
-fn plan(launch: &Launch) -> Plan {
-    let Launch { limits, confinement, .. } = launch;
+pub(super) fn plan(limits: &ResourceLimits, confinement: &Confinement) -> Plan {
     let &ResourceLimits { open_files, file_size, data, core, stack } = limits;
-    let groups = groups(&launch.groups);
     let required = |mechanism: &Mechanism| confinement.require.iter().any(|name| name == mechanism.name());
     Plan {
-        groups,
         rlimits: Rlimits { open_files, file_size, data, core, stack },
         processes: confinement.processes,
         privileges: if confinement.privileges { Privileges::Dropped } else { Privileges::Kept },

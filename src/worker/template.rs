@@ -19,7 +19,7 @@ use super::{
     runtime::{Blocked, Host, Runtime},
 };
 use crate::{
-    sandbox::{available, namespaces},
+    sandbox::{Plan, available, errno, namespaces, steps::Steps},
     wire::{FromLauncher, TemplateSettings},
 };
 
@@ -27,8 +27,8 @@ use crate::{
 pub(super) struct Warmed {
     pub(super) runtime: Box<dyn Runtime>,
     pub(super) host: Rc<LaterHost>,
-    /// Whether the process is in a network namespace that is empty.
-    pub(super) is_offline: bool,
+    /// What confines a worker process that is forked from this one.
+    pub(super) steps: Steps,
 }
 
 /// Makes the runtime, and forks until the host is gone. `Some` is in a process that was forked.
@@ -38,8 +38,9 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
     let runtime = process::make_runtime(&settings.runtime, host.clone())
         .map_err(|text| Failure::because("start the runtime", text))?;
     // Forks are kept apart there by the filter of system calls.
-    let is_offline = settings.network && available::has_seccomp() && namespaces::go_offline()?;
-    let warmed = Warmed { runtime, host, is_offline };
+    let is_offline = settings.confinement.network && available::has_seccomp() && namespaces::go_offline()?;
+    let plan = Plan { is_offline, ..launcher::plan(&settings.limits, &settings.confinement) };
+    let warmed = Warmed { runtime, host, steps: plan.steps()? };
     launcher::say(&FromLauncher::Warm);
     loop {
         let [lifeline, stdout, stderr] = match launcher::receive_wish()? {
@@ -78,7 +79,7 @@ fn fork_beside() -> Result<Option<Pid>, Errno> {
     // its stack is a copy of this one.
     let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
     if pid < 0 {
-        return Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::IO));
+        return Err(errno(&std::io::Error::last_os_error()));
     }
     Ok(i32::try_from(pid).ok().and_then(Pid::from_raw))
 }

@@ -65,7 +65,8 @@ pub(super) fn send(
         title: format!("oast-template {}", launch.worker),
         settings: TemplateSettings {
             runtime: settings.runtime.clone(),
-            network: launch.profile.sandbox.network == Network::None,
+            limits: resource_limits(&launch.profile.sandbox),
+            confinement: confinement(settings, &launch.profile.sandbox),
             groups: wire_groups(&groups),
         },
     });

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     sandbox::groups::{Groups, Limits},
-    wire::{FromLauncher, RuntimeSettings, TemplateSettings, ToLauncher},
+    wire::{Confinement, FromLauncher, ResourceLimits, RuntimeSettings, TemplateSettings, ToLauncher},
 };
 
 /// How long a template may take to be ready.
@@ -79,7 +79,8 @@ pub(super) struct Templates(HashMap<(u64, Made), Succession>);
 struct Made {
     recipe: Recipe,
     runtime: RuntimeSettings,
-    network: bool,
+    limits: ResourceLimits,
+    confinement: Confinement,
 }
 
 /// One template: the process that serves, and the one that will.
@@ -147,7 +148,8 @@ impl Templates {
         retired: &mut Vec<Process>,
     ) -> Result<Option<Pid>> {
         let Making { template, title, settings } = making;
-        let made = Made { recipe: recipe.clone(), runtime: settings.runtime.clone(), network: settings.network };
+        let TemplateSettings { runtime, limits, confinement, groups: _ } = settings.clone();
+        let made = Made { recipe: recipe.clone(), runtime, limits, confinement };
         let succession = self.0.entry((template.0.id, made)).or_default();
         succession.promote(retired);
         if succession.needs_another(template.0.wear) {

@@ -115,6 +115,11 @@ pub(super) struct Doctor {
     /// The exit code is 1 when one of them got through, or left a process behind.
     #[arg(long)]
     pub(super) attack: bool,
+    /// Tell, call by call, what confines a worker process of the profile here
+    ///
+    /// With `--json`, it is a list that a program in any language can carry out in a process of its own.
+    #[arg(long, conflicts_with = "attack")]
+    pub(super) steps: bool,
 }
 
 /// `oast eval`.

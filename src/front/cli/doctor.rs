@@ -10,11 +10,16 @@ use super::{
     settings,
     style::Style,
 };
-use crate::doctor::{Attempt, Enforcement, Machine, Mechanism, Report, ResourceLimit, attack, report};
+use crate::doctor::{Attempt, Enforcement, Machine, Mechanism, Report, ResourceLimit, attack, report, steps};
 
 /// Tells what this machine offers, and what is therefore enforced how; or what it holds when it is put to the test.
 pub(super) fn doctor(global: &Global, what: &Doctor) -> Result<Ending, Failure> {
     let config = settings::load(global)?.config().clone();
+    if what.steps {
+        let found = steps(config.profile(&config.profile)?);
+        let found = found.map_err(|error| Failure::new(Ending::Refused, error.to_string()))?;
+        return tell(global, &found, |steps, _| steps.to_string());
+    }
     if !what.attack {
         return tell(global, &report(&config), render);
     }
