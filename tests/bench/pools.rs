@@ -81,7 +81,10 @@ pub(crate) fn clean_worker(_: Placement) -> Vec<Row> {
     }
     let bwrap = ["--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"];
     let has_bwrap = output(Command::new("bwrap").arg("--version")).is_some();
-    let [fork, cell, ours, whole, plain, bubble] = take_turns(
+    // It makes its box before, and removes it afterwards, and neither is counted.
+    let isolate = |arguments: &[&str]| output(Command::new("isolate").args(arguments)).filter(|it| it.status.success());
+    let has_isolate = isolate(&["--init"]).is_some();
+    let [fork, cell, ours, whole, plain, bubble, isolated] = take_turns(
         ROUNDS,
         [
             &mut || median((0..TIMES).map(|_| ask(&mut forks, false))),
@@ -90,14 +93,21 @@ pub(crate) fn clean_worker(_: Placement) -> Vec<Row> {
             &mut || median((0..TIMES).map(|_| to_first_result(&system, &whole))),
             &mut || median((0..TIMES).map(|_| to_first_result(&system, &plain))),
             &mut || if has_bwrap { time(|| run(Command::new("bwrap").args(bwrap))) } else { Duration::ZERO },
+            &mut || if has_isolate { time(|| drop(isolate(&["--run", "--", "/bin/true"]))) } else { Duration::ZERO },
         ],
     );
+    let _cleaned = has_isolate.then(|| isolate(&["--cleanup"]));
     let name = "clean sandboxed JavaScript worker from a template";
     let mut rows = vec![Row::times(name, fork + cell, ours, 3.0)];
     rows.push(if has_bwrap {
         Row { target: "≤ 1/4 ×".to_owned(), ..Row::times("  beside `bwrap --unshare-all true`", bubble, ours, 0.25) }
     } else {
         Row::skipped("  beside `bwrap --unshare-all true`", "there is no `bwrap` here; Debian: bubblewrap")
+    });
+    rows.push(if has_isolate {
+        Row::beside("  beside `isolate --run true`", isolated, ours)
+    } else {
+        Row::skipped("  beside `isolate --run true`", "there is no `isolate` that runs here; github.com/ioi/isolate")
     });
     rows.push(Row::beside("  with a network namespace and control groups", fork + cell, whole));
     rows.push(Row::beside("JavaScript worker from a template, no sandbox", fork, plain));
