@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::{JavaScript, Layers, Log, Profile, Registry, keys::nearest};
+use crate::{JavaScript, Layers, Log, Profile, Python, Registry, keys::nearest};
 
 /// All there is to set. [`default`](Self::default) is what the embedded `default.toml` says, and [`Layers`] loads the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Config {
     pub registry: Registry,
     /// The embedded JavaScript engine.
     pub javascript: JavaScript,
+    /// The runtime `python`.
+    pub python: Python,
     /// What Oast writes about itself.
     pub log: Log,
     /// The profiles by their names: the built-in ones and those of the user.

@@ -188,7 +188,7 @@ impl Oast {
     }
 
     fn configured(&self, spec: Spec) -> Spec {
-        spec.engine_if_unset(&self.config().javascript)
+        spec.engine_if_unset(&self.config().javascript).interpreter_if_unset(&self.config().python)
     }
 }
 

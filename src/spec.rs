@@ -33,6 +33,8 @@ pub struct Spec {
     profile: Option<Arc<Profile>>,
     place: Place,
     engine: Option<Engine>,
+    /// What runs the code of a runtime that is another program.
+    interpreter: Option<String>,
 }
 
 /// Where the code runs.
@@ -57,6 +59,7 @@ enum Runtime {
     Rust,
     #[cfg(feature = "javascript")]
     JavaScript,
+    Python,
 }
 
 /// There is no such runtime in this program.
@@ -72,6 +75,7 @@ impl Runtime {
         Self::Rust,
         #[cfg(feature = "javascript")]
         Self::JavaScript,
+        Self::Python,
     ];
 
     const fn name(self) -> &'static str {
@@ -79,6 +83,17 @@ impl Runtime {
             Self::Rust => "rust",
             #[cfg(feature = "javascript")]
             Self::JavaScript => "javascript",
+            Self::Python => "python",
+        }
+    }
+
+    /// What another program needs to become this runtime.
+    const fn shim(self) -> Option<&'static str> {
+        match self {
+            Self::Rust => None,
+            #[cfg(feature = "javascript")]
+            Self::JavaScript => None,
+            Self::Python => Some(worker::PYTHON),
         }
     }
 }
@@ -99,7 +114,12 @@ impl Spec {
         Self::of(name, Runtime::JavaScript)
     }
 
-    /// A worker of the runtime that has this name: `rust` or `javascript`.
+    /// A worker that evaluates Python, in an interpreter that is [found](Self::interpreter) on this machine.
+    pub fn python(name: &str) -> Self {
+        Self::of(name, Runtime::Python)
+    }
+
+    /// A worker of the runtime that has this name: `rust`, `javascript` or `python`.
     ///
     /// # Errors
     /// This program has no such runtime.
@@ -111,20 +131,23 @@ impl Spec {
     /// A worker whose code runs wherever `make`'s evaluator takes it.
     pub fn custom<E: Evaluator>(name: &str, make: impl Fn() -> E + Send + Sync + 'static) -> Self {
         let place = Place::Custom(EvaluatorFactory::new(make));
-        Self { name: name.into(), tenant: None, profile: None, place, engine: None }
+        Self { name: name.into(), tenant: None, profile: None, place, engine: None, interpreter: None }
     }
 
     fn of(name: &str, runtime: Runtime) -> Self {
+        let shim = runtime.shim();
         let runtime = RuntimeSettings {
             name: runtime.name().to_owned(),
-            // Without `/proc` no process can be started either, and the start says so.
-            build: worker::build_id().unwrap_or_default(),
+            // Without `/proc` no process can be started either, and the start says so. What is another program is none
+            // that has this identity.
+            build: if shim.is_some() { BuildId::default() } else { worker::build_id().unwrap_or_default() },
             javascript: JavaScript::default(),
+            command: Vec::new(),
         };
         let settings =
-            ProcessSettings { runtime, program: None, directory: None, environment: Vec::new(), template: None };
+            ProcessSettings { runtime, shim, program: None, directory: None, environment: Vec::new(), template: None };
         let place = Place::Process(settings);
-        Self { name: name.into(), tenant: None, profile: None, place, engine: None }
+        Self { name: name.into(), tenant: None, profile: None, place, engine: None, interpreter: None }
     }
 
     pub(crate) const fn name(&self) -> &Arc<str> {
@@ -190,7 +213,10 @@ impl Spec {
     }
 
     fn worn_template(mut self, wear: Wear) -> Self {
-        if let Place::Process(settings) = &mut self.place {
+        // Another program cannot be forked by this one.
+        if let Place::Process(settings) = &mut self.place
+            && settings.shim.is_none()
+        {
             settings.template.get_or_insert_with(|| Template::new(wear));
         }
         self
@@ -209,10 +235,26 @@ impl Spec {
         if self.engine.is_some() { self } else { self.engine(settings) }
     }
 
-    /// Runs its code on a thread of this process: nothing to start, and no wall. For tests, and for trusted code.
+    /// The interpreter of the runtime `python`: a name that is looked for in `PATH`, or a path. Without this, `python3`.
+    #[must_use]
+    pub fn interpreter(mut self, executable: impl Into<String>) -> Self {
+        self.interpreter = Some(executable.into());
+        self
+    }
+
+    /// The same, where nothing was said.
+    #[must_use]
+    pub(crate) fn interpreter_if_unset(mut self, settings: &oast_config::Python) -> Self {
+        self.interpreter.get_or_insert_with(|| settings.executable.clone());
+        self
+    }
+
+    /// Runs its code on a thread of this process: nothing to start, and no wall. For tests, and for trusted code. A runtime that
+    /// is another program stays in its process.
     #[must_use]
     pub fn local(mut self) -> Self {
         if let Place::Process(settings) = &self.place
+            && settings.shim.is_none()
             && let Some(runtime) = Runtime::ALL.iter().find(|known| known.name() == settings.runtime.name)
         {
             self.place = Place::Local(*runtime);
@@ -222,7 +264,7 @@ impl Spec {
 
     /// The same, as the actors know it.
     pub fn into_worker_spec(self) -> WorkerSpec {
-        let Self { name, tenant, profile, place, engine } = self;
+        let Self { name, tenant, profile, place, engine, interpreter } = self;
         let profile = profile.unwrap_or_else(|| Arc::new(Profile::notebook()));
         let javascript = engine.unwrap_or_default().settings(&profile);
         let evaluator = match place {
@@ -234,7 +276,9 @@ impl Spec {
                 EvaluatorFactory::new(move || Local::new(make.clone(), stack)).with_identity(identity)
             }
             Place::Process(settings) => {
-                let runtime = RuntimeSettings { javascript, ..settings.runtime };
+                let interpreter = interpreter.unwrap_or_else(|| "python3".to_owned());
+                let command = if settings.shim.is_some() { vec![interpreter, "{shim}".to_owned()] } else { Vec::new() };
+                let runtime = RuntimeSettings { javascript, command, ..settings.runtime };
                 let (template, settings) =
                     (settings.template.clone(), ProcessSettings { runtime, template: None, ..settings });
                 // Whoever defines a pool again as it was has no worker replaced. Which template it was makes no difference.
@@ -269,5 +313,6 @@ fn local_runtime(runtime: Runtime, javascript: JavaScript) -> RuntimeFactory {
         }),
         #[cfg(feature = "javascript")]
         Runtime::JavaScript => Arc::new(move |host| worker::make_javascript(&javascript, host)),
+        Runtime::Python => Arc::new(|_| Err("it is another program".to_owned())),
     }
 }

@@ -3,6 +3,7 @@
 
 mod attribution;
 mod ending;
+mod foreign;
 mod launch;
 mod link;
 mod output;
@@ -38,6 +39,8 @@ pub(crate) use self::{
 pub(crate) struct ProcessSettings {
     /// The runtime to run.
     pub(crate) runtime: RuntimeSettings,
+    /// What the runtime's program is given to become it, where it is another program than this one.
+    pub(crate) shim: Option<&'static str>,
     /// The program to start; `None` starts this one anew.
     pub(crate) program: Option<PathBuf>,
     /// Where it starts.
@@ -71,7 +74,11 @@ impl Evaluator for Process {
             let names = names.join("`, `");
             return fail(events, format!("the profile requires `{names}`, which this machine does not offer"));
         }
-        match Link::open(&self.settings, &launch, events.clone(), self.has_namespace.clone()) {
+        let settings = match foreign::found(&self.settings, &launch.profile.sandbox) {
+            Ok(settings) => settings,
+            Err(missing) => return fail(events, missing.to_string()),
+        };
+        match Link::open(&settings, &launch, events.clone(), self.has_namespace.clone()) {
             Ok(link) => self.link = Rc::downgrade(&link),
             Err(error) => fail(events, format!("failed to open its channels: {error}")),
         }

@@ -26,7 +26,7 @@ const VERSION: ABI = ABI::V6;
 const LATEST: i32 = VERSION as i32;
 
 /// Where programs and libraries are, with what they need of the system's settings.
-pub(super) const SYSTEM: [&str; 10] = [
+pub(crate) const SYSTEM: [&str; 10] = [
     "/usr",
     "/bin",
     "/sbin",

@@ -15,5 +15,6 @@ pub(crate) mod steps;
 mod steps_text;
 mod system_calls;
 
+pub(crate) use files::SYSTEM;
 pub(crate) use plan::{Failed, Plan, errno};
 pub(crate) use rlimits::Rlimits;

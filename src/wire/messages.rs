@@ -203,6 +203,8 @@ pub(crate) struct RuntimeSettings {
     pub(crate) build: BuildId,
     /// Settings of the runtime `javascript`.
     pub(crate) javascript: JavaScript,
+    /// What becomes the worker process, where the runtime is another program: it, and its arguments.
+    pub(crate) command: Vec<String>,
 }
 
 /// What a template makes once.

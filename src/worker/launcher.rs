@@ -45,6 +45,8 @@ pub(crate) struct Channels {
     pub(crate) control: OwnedFd,
     /// Memory that it shares with the host; see [`crate::wire::page`].
     pub(crate) page: OwnedFd,
+    /// What another program is given to become the runtime.
+    pub(crate) shim: Option<OwnedFd>,
 }
 
 /// A launch has few bytes; a first message that has more is none.
@@ -123,6 +125,7 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, mut warmed: Option<W
     let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
         return Err(malformed("descriptors are missing"));
     };
+    let shim = descriptors.next();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
     let guard = rustix::process::getpid();
     let groups = groups(&launch.groups);
@@ -139,7 +142,7 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, mut warmed: Option<W
     let warmed = ManuallyDrop::new(warmed);
     let born = birth::bear(&steps, !groups.end_as_one(), |entered| {
         end(work(guard, &steps, entered).and_then(|()| {
-            process::serve(launch, Channels { control, page }, ManuallyDrop::into_inner(warmed))
+            process::serve(launch, Channels { control, page, shim }, ManuallyDrop::into_inner(warmed))
                 .map_err(|text| Failure::because("start the runtime", text))
         }))
     })?;

@@ -6,7 +6,7 @@ use std::{rc::Rc, sync::Arc};
 use oast_config::{ByteSize, Latency};
 
 use super::{
-    Functions, Host, Interrupts, MainLoop, Outlet, Runtime, WorkerHost,
+    Functions, Host, Interrupts, MainLoop, Outlet, Runtime, WorkerHost, foreign,
     launcher::Channels,
     page::Page,
     socket::{SocketLink, SocketOutlet},
@@ -21,6 +21,9 @@ pub(super) fn serve(launch: &Launch, channels: Channels, warmed: Option<Warmed>)
     let wanted = launch.runtime.build;
     if wanted != BuildId::default() && wanted != build {
         return Err("it is another build of the program than its host".to_owned());
+    }
+    if !launch.runtime.command.is_empty() {
+        return Err(foreign::become_program(launch, channels));
     }
     let limit = ByteSize(launch.message_limit);
     let page = Page::map(&channels.page).map_err(|error| error.to_string())?;
