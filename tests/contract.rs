@@ -33,7 +33,7 @@ macro_rules! scenario {
 }
 
 const RUST: fn(Place) -> bool = |place| place.runtime == Runtime::Rust;
-const JAVASCRIPT: fn(Place) -> bool = |place| place.runtime == Runtime::JavaScript;
+const SOURCE: fn(Place) -> bool = |place| !RUST(place);
 const LOCAL: fn(Place) -> bool = |place| place.evaluator == Evaluator::Local;
 const LOCAL_RUST: fn(Place) -> bool = |place| LOCAL(place) && RUST(place);
 
@@ -61,7 +61,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(errors::a_value_unknown_to_the_host_leaves_the_worker_usable),
     scenario!(errors::an_unknown_error_type_keeps_its_text, not RUST, "a panic has no type"),
     scenario!(errors::an_error_can_be_a_value),
-    scenario!(errors::what_cannot_be_sent_is_a_clear_error, not JAVASCRIPT, "source text can always be sent"),
+    scenario!(errors::what_cannot_be_sent_is_a_clear_error, not SOURCE, "source text can always be sent"),
     scenario!(interrupts::an_allocating_loop_ends),
     scenario!(interrupts::a_sleep_ends_and_so_does_the_next),
     scenario!(interrupts::a_tight_numeric_loop_ends),
@@ -72,7 +72,7 @@ const SCENARIOS: &[Scenario] = &[
     scenario!(interrupts::an_interrupt_ends_its_own_evaluation_alone),
     scenario!(interrupts::one_that_waits_is_cancelled_and_never_runs),
     scenario!(interrupts::one_that_waits_in_the_process_is_cancelled_and_never_runs),
-    scenario!(life::workers_nest_three_deep, not JAVASCRIPT, "JavaScript starts no workers"),
+    scenario!(life::workers_nest_three_deep, not SOURCE, "source text starts no workers"),
 ];
 
 /// What Malt tests and Oast has no words for.

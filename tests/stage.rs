@@ -17,6 +17,8 @@ use oast::{
 use rustix::process::Pid;
 use serde::de::DeserializeOwned;
 
+use crate::harness::skip;
+
 /// How long anything that is waited for may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -41,6 +43,15 @@ pub(crate) fn start(spec: Spec) -> Worker {
 
 pub(crate) fn functions(profile: Profile) -> Worker {
     start(Spec::functions("functions").profile(profile))
+}
+
+/// Python, where it is.
+pub(crate) fn python(name: &str) -> Spec {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if !std::env::split_paths(&path).any(|folder| folder.join("python3").exists()) {
+        skip("there is no `python3`; Debian: `apt-get install python3`");
+    }
+    Spec::python(name)
 }
 
 pub(crate) fn javascript(profile: Profile) -> Worker {

@@ -31,7 +31,6 @@ pub(super) fn become_program(launch: &Launch, channels: Channels) -> String {
         return format!("its descriptors cannot be put in place: {error}");
     }
     let [control, page, shim] = PLACES;
-    #[expect(clippy::disallowed_methods, reason = "it is this process that becomes it")]
     let mut command = Command::new(program);
     command.args(arguments.iter().map(|argument| argument.replace(SHIM, &format!("/proc/self/fd/{shim}"))));
     command.args([control.to_string(), page.to_string(), launch.message_limit.to_string()]);

@@ -13,6 +13,7 @@ pub(super) async fn a_raised_error_has_kind_message_and_traceback(place: Place) 
     let raised = raised(place.act(&worker, Act::Raise("it is what it is")).await);
     let (kind, within) = match place.runtime {
         Runtime::JavaScript => ("TypeError", ":1:"),
+        Runtime::Python => ("TypeError", "line 1, in <module>"),
         Runtime::Rust => ("panic", "behave.rs"),
     };
     assert_eq!(raised.kind, kind);
@@ -25,8 +26,8 @@ pub(super) async fn a_raised_error_has_kind_message_and_traceback(place: Place) 
 
 pub(super) async fn a_tell_that_fails_is_silent(place: Place) {
     let worker = place.worker();
-    worker.tell("throw new Error('nobody hears this')").unwrap();
-    worker.tell("this is no JavaScript").unwrap();
+    worker.tell(place.either("throw new Error('nobody hears this')", "raise ValueError('nobody hears this')")).unwrap();
+    worker.tell("this is no program").unwrap();
     place.assert_usable(&worker).await;
     assert_eq!(worker.status().await.unwrap().epoch, 1);
     done(worker).await;
@@ -43,6 +44,14 @@ pub(super) async fn a_value_unknown_to_the_host_leaves_the_worker_usable(place: 
                 "{fetched:?}"
             );
         }
+        Runtime::Python => {
+            assert_eq!(value(worker.run("class Mine: pass\nMine").await), Value::Null);
+            let fetched = value(worker.eval("lambda: 1").await);
+            assert!(
+                matches!(&fetched, Value::Handle(Handle { kind, text, .. }) if kind == "function" && text.contains("lambda")),
+                "{fetched:?}"
+            );
+        }
         Runtime::Rust => {
             let request = Request { fetch: false, ..place.request(Act::Add(1, 1)) };
             assert_eq!(value(worker.submit(request, EvalOptions::default()).await), Value::Null);
@@ -56,7 +65,10 @@ pub(super) async fn a_value_unknown_to_the_host_leaves_the_worker_usable(place: 
 
 pub(super) async fn an_unknown_error_type_keeps_its_text(place: Place) {
     let worker = place.worker();
-    let source = "class Stumble extends Error { get name() { return 'Stumble' } }; throw new Stumble('over a stone')";
+    let source = place.either(
+        "class Stumble extends Error { get name() { return 'Stumble' } }; throw new Stumble('over a stone')",
+        "class Stumble(Exception): pass\nraise Stumble('over a stone')",
+    );
     let raised = raised(worker.eval(source).await);
     assert_eq!((raised.kind.as_str(), raised.message.as_str()), ("Stumble", "over a stone"));
     place.assert_usable(&worker).await;
@@ -67,7 +79,7 @@ pub(super) async fn an_error_can_be_a_value(place: Place) {
     let worker = place.worker();
     let ended = place.act(&worker, Act::ErrorAsValue("on the safe side")).await;
     match place.runtime {
-        Runtime::JavaScript => {
+        Runtime::JavaScript | Runtime::Python => {
             let outcome = outcome(ended);
             assert!(outcome.result.is_ok(), "{outcome:?}");
             assert!(outcome.text.contains("on the safe side"), "{outcome:?}");

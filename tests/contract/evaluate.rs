@@ -17,7 +17,7 @@ pub(super) async fn nothing_is_null(place: Place) {
     let worker = place.worker();
     let nothing = place.act(&worker, Act::Nothing).await;
     match place.runtime {
-        Runtime::JavaScript => assert_eq!(value(nothing), Value::Null),
+        Runtime::JavaScript | Runtime::Python => assert_eq!(value(nothing), Value::Null),
         Runtime::Rust => crate::stage::returned::<()>(nothing),
     }
     done(worker).await;
@@ -34,9 +34,13 @@ pub(super) async fn the_wait_form_brings_no_value(place: Place) {
 
 pub(super) async fn what_is_defined_can_be_used_later(place: Place) {
     let worker = place.worker();
-    value(worker.run("const inner = { twice: (x) => 2 * x, seven: 7 }").await);
+    let definition = place.either(
+        "const inner = { twice: (x) => 2 * x, seven: 7 }",
+        "class inner:\n  seven = 7\n  @staticmethod\n  def twice(x): return 2 * x",
+    );
+    value(worker.run(definition).await);
     assert_eq!(value(worker.eval("inner.twice(inner.seven)").await), Value::Int(14));
-    value(worker.run("const inner = { seven: 8 }").await);
+    value(worker.run(place.either("const inner = { seven: 8 }", "class inner:\n  seven = 8")).await);
     assert_eq!(value(worker.eval("inner.seven").await), Value::Int(8));
     done(worker).await;
 }
@@ -63,7 +67,11 @@ pub(super) async fn an_evaluation_returns_at_once_and_has_its_effect_later(place
 
 pub(super) async fn a_tell_returns_at_once_and_has_its_effect_later(place: Place) {
     let worker = place.worker();
-    worker.tell("await new Promise(r => setTimeout(r, 50)); globalThis.number = 9").unwrap();
+    let later = place.either(
+        "await new Promise(r => setTimeout(r, 50)); globalThis.number = 9",
+        "import asyncio\nawait asyncio.sleep(0.05)\nnumber = 9",
+    );
+    worker.tell(later).unwrap();
     wait_for_number(place, &worker, 9).await;
     done(worker).await;
 }
@@ -112,7 +120,7 @@ pub(super) async fn prints_come_told_apart(place: Place) {
 pub(super) async fn a_runtime_says_what_it_cannot_do(place: Place) {
     let worker = place.worker();
     let other = match place.runtime {
-        Runtime::JavaScript => Runtime::Rust,
+        Runtime::JavaScript | Runtime::Python => Runtime::Rust,
         Runtime::Rust => Runtime::JavaScript,
     };
     let foreign = Place { runtime: other, ..place }.request(Act::Add(1, 1));

@@ -64,6 +64,7 @@ pub(super) async fn an_endless_loop_ends(place: Place) {
     let worker = warm_worker(place).await;
     let endless = match place.runtime {
         super::Runtime::JavaScript => worker.eval("while (true) {}"),
+        super::Runtime::Python => worker.eval("while True: pass"),
         super::Runtime::Rust => place.act(&worker, Act::Count),
     };
     pause(HEAD_START).await;
@@ -76,7 +77,10 @@ pub(super) async fn an_endless_loop_ends(place: Place) {
 
 pub(super) async fn a_loop_that_catches_everything_ends(place: Place) {
     let worker = warm_worker(place).await;
-    let source = "for (;;) { try { for (;;) {} } catch { } finally { continue } }";
+    let source = place.either(
+        "for (;;) { try { for (;;) {} } catch { } finally { continue } }",
+        "import time\nuntil = time.monotonic() + 1\nwhile True:\n  try:\n    while True: pass\n  except BaseException:\n    if time.monotonic() > until: raise",
+    );
     assert_interruptible(place, &worker, worker.eval(source)).await;
     done(worker).await;
 }

@@ -18,6 +18,7 @@ pub(crate) enum Evaluator {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Runtime {
     JavaScript,
+    Python,
     Rust,
 }
 
@@ -53,6 +54,7 @@ impl fmt::Display for Place {
         };
         let runtime = match self.runtime {
             Runtime::JavaScript => "javascript",
+            Runtime::Python => "python",
             Runtime::Rust => "rust",
         };
         write!(f, "{evaluator}_{runtime}")
@@ -60,9 +62,10 @@ impl fmt::Display for Place {
 }
 
 impl Place {
-    pub(crate) const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 5] = [
         Self { evaluator: Evaluator::Process, runtime: Runtime::JavaScript },
         Self { evaluator: Evaluator::Local, runtime: Runtime::JavaScript },
+        Self { evaluator: Evaluator::Process, runtime: Runtime::Python },
         Self { evaluator: Evaluator::Process, runtime: Runtime::Rust },
         Self { evaluator: Evaluator::Local, runtime: Runtime::Rust },
     ];
@@ -70,6 +73,7 @@ impl Place {
     pub(crate) fn spec(self) -> Spec {
         let spec = match self.runtime {
             Runtime::JavaScript => Spec::javascript("contract"),
+            Runtime::Python => stage::python("contract"),
             Runtime::Rust => Spec::functions("contract"),
         };
         match self.evaluator {
@@ -98,15 +102,25 @@ impl Place {
 
     pub(crate) fn request(self, act: Act) -> Request {
         match self.runtime {
-            Runtime::JavaScript => Request { job: Job::Code(source(act).into()), fetch: true },
+            Runtime::JavaScript => Request { job: Job::Code(javascript(act).into()), fetch: true },
+            Runtime::Python => Request { job: Job::Code(python(act).into()), fetch: true },
             Runtime::Rust => function(act),
+        }
+    }
+
+    /// Source text in the language of this place.
+    pub(crate) fn either(self, javascript: &'static str, python: &'static str) -> &'static str {
+        match self.runtime {
+            Runtime::JavaScript => javascript,
+            Runtime::Python => python,
+            Runtime::Rust => panic!("functions have no source text"),
         }
     }
 
     /// The whole number that an evaluation came to.
     pub(crate) fn int(self, ended: EvalResult) -> i64 {
         match self.runtime {
-            Runtime::JavaScript => match stage::value(ended) {
+            Runtime::JavaScript | Runtime::Python => match stage::value(ended) {
                 Value::Int(number) => number,
                 other => panic!("{other:?} is no whole number"),
             },
@@ -115,7 +129,7 @@ impl Place {
     }
 }
 
-fn source(act: Act) -> String {
+fn javascript(act: Act) -> String {
     match act {
         Act::Add(a, b) => format!("{a} + {b}"),
         Act::Nothing => "null".to_owned(),
@@ -130,6 +144,23 @@ fn source(act: Act) -> String {
         Act::Raise(message) => format!("throw new TypeError({message:?})"),
         Act::ErrorAsValue(message) => format!("new Error({message:?})"),
         Act::Print(out, err) => format!("console.log({out:?}); console.error({err:?})"),
+    }
+}
+
+fn python(act: Act) -> String {
+    let sleep = |milliseconds: u64| format!("import asyncio\nawait asyncio.sleep({})", milliseconds as f64 / 1000.0);
+    match act {
+        Act::Add(a, b) => format!("{a} + {b}"),
+        Act::Nothing => "None".to_owned(),
+        Act::Set(number) => format!("number = {number}"),
+        Act::Get => "globals().get('number', 0)".to_owned(),
+        Act::SetAfter(milliseconds, number) => format!("{}\nnumber = {number}", sleep(milliseconds)),
+        Act::WaitFor(milliseconds) => sleep(milliseconds),
+        Act::Allocate => "while True: [{} for _ in range(1000)]".to_owned(),
+        Act::Count => "total = 0\nwhile True: total += 1".to_owned(),
+        Act::Raise(message) => format!("raise TypeError({message:?})"),
+        Act::ErrorAsValue(message) => format!("ValueError({message:?})"),
+        Act::Print(out, err) => format!("import sys\nprint({out:?})\nprint({err:?}, file=sys.stderr)"),
     }
 }
 

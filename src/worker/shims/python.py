@@ -734,14 +734,18 @@ def run_loop():
 
 
 def has_tasks():
-    return loop is not None and bool(sys.modules["asyncio"].all_tasks(loop))
+    # An evaluation whose task is done has ended when the loop has told.
+    return bool(tasks) or loop is not None and bool(sys.modules["asyncio"].all_tasks(loop))
 
 
 def wait_for_frames():
+    """Waits until a frame has come, or a task has ended."""
     global is_readable
-    while has_tasks() and not is_readable:
+    if has_tasks() and not is_readable:
         loop.call_soon(stop_when_done)
         run_loop()
+        if not is_readable:
+            return
     is_readable = False
     control.read()
 
@@ -750,7 +754,7 @@ def stop_when_done():
     """Stops the loop when nothing is left for it to do."""
     waiting = sys.modules["asyncio"].all_tasks(loop)
     if not waiting:
-        return loop.stop()
+        loop.call_soon(loop.stop)
     for task in waiting:
         task.remove_done_callback(a_task_is_done)
         task.add_done_callback(a_task_is_done)
