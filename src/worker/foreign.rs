@@ -12,7 +12,15 @@ use super::launcher::Channels;
 use crate::wire::Launch;
 
 /// What runs inside CPython.
-pub(crate) const PYTHON: &str = include_str!("shims/python.py");
+pub(crate) const PYTHON: &str = concat!(
+    include_str!("shims/python/frames.py"),
+    include_str!("shims/python/values.py"),
+    include_str!("shims/python/output.py"),
+    include_str!("shims/python/evaluations.py"),
+    include_str!("shims/python/tasks.py"),
+    include_str!("shims/python/channels.py"),
+    include_str!("shims/python/serve.py"),
+);
 
 /// Where the program finds its control channel, the page and its shim.
 const PLACES: [i32; 3] = [3, 4, 5];

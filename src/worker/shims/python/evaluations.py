@@ -1,0 +1,296 @@
+# One evaluation after another, up to where it has to wait.
+
+# Which evaluation runs in the main thread now, 0 for none; which task it is in the event loop; which thread has which.
+current = 0
+in_task = ContextVar("oast_evaluation", default=0)
+threads = {}
+
+
+def running():
+    """Which evaluation runs in the main thread."""
+    return current or in_task.get()
+
+
+def by():
+    """On whose behalf this thread prints."""
+    if _thread.get_ident() == MAIN:
+        return running()
+    return threads.get(_thread.get_ident(), 0)
+
+
+def remember_threads():
+    """What a thread prints is on behalf of the evaluation that started it. Gives the way to start one that is nobody's."""
+    start = _thread.start_new_thread
+    _thread.start_new_thread = _thread.start_new = remembering(start)
+    # What `threading` has used since Python 3.13.
+    if hasattr(_thread, "start_joinable_thread"):
+        _thread.start_joinable_thread = remembering(_thread.start_joinable_thread)
+    return start
+
+
+def remembering(start):
+    def start_remembered(function, *arguments, **named):
+        cause = by()
+
+        def run(*arguments, **named):
+            threads[_thread.get_ident()] = cause
+            try:
+                return function(*arguments, **named)
+            finally:
+                threads.pop(_thread.get_ident(), None)
+
+        return start(run, *arguments, **named)
+
+    return start_remembered
+
+
+def is_interrupted(id):
+    return id != 0 and page[8 + id % 504] == id
+
+
+def on_signal(*_):
+    """A frame has come, or somebody insists. Raises where it is the running evaluation that is to end."""
+    id = running()
+    if not is_interrupted(id):
+        return
+    if id not in insisting:
+        insisting.add(id)
+        start_thread(insist, (id,))
+    if Held.depth == 0:
+        raise KeyboardInterrupt
+
+
+def on_sigint(*_):
+    """Somebody else's interrupt: it is for what runs, if anything does."""
+    if running() and Held.depth == 0:
+        raise KeyboardInterrupt
+
+
+insisting = set()
+
+
+def insist(id):
+    """Code may catch what is raised, and go on."""
+    while id in insisting:
+        time.sleep(0.5)
+        if id in insisting:
+            signal.pthread_kill(MAIN, SIGNAL)
+
+
+def attend(is_running):
+    """Whether a signal is sent for what comes."""
+    flags = os.O_ASYNC if is_running else 0
+    fcntl.fcntl(CONTROL, fcntl.F_SETFL, flags)
+
+
+def evaluate(id, body):
+    """Starts an evaluation, and replies when it has ended."""
+    if is_interrupted(id):
+        return reply(id, u32(4))
+    if body.take("I") != 0:
+        return reply(id, u32(3))
+    source, name, is_program = body.text(), body.text(), body.take("?")
+    arguments = [body.text() for _ in range(body.take("Q"))]
+    began = Began(id, body.take("?"))
+    page[0] = id
+    try:
+        run = compiled(source, name, is_program)
+        sys.argv[:] = [name or "", *arguments]
+        if is_program:
+            became_program(name)
+    except BaseException as error:
+        return began.failed(error)
+    began.step(run, is_program)
+
+
+class Began:
+    """An evaluation that has begun."""
+
+    def __init__(self, id, fetch):
+        self.id, self.fetch = id, fetch
+        self.wall, self.cpu, self.task = time.monotonic(), time.process_time(), None
+
+    def step(self, run, is_program):
+        """Runs what needs nothing awaited; what does becomes a task, wholly."""
+        if any(code.co_flags & AWAITS for code in run):
+            return begin_task(self, awaiting(run))
+        global current
+        value = None
+        attend(True)
+        try:
+            try:
+                current = self.id
+                if is_interrupted(self.id):
+                    raise KeyboardInterrupt
+                for code in run:
+                    value = eval(code, main.__dict__)
+                if is_program:
+                    join_threads()
+            finally:
+                current = 0
+        except BaseException as error:
+            current = 0
+            attend(False)
+            return self.failed(error)
+        attend(False)
+        self.returned(value)
+
+    def returned(self, value):
+        insisting.discard(self.id)
+        if not self.fetch:
+            return self.reply(u32(0) + u32(0), "")
+        global current
+        attend(True)
+        try:
+            try:
+                current = self.id
+                writer = Writer()
+                writer.value(value)
+                shown_as = shown(value)
+            finally:
+                current = 0
+        except BaseException as error:
+            current = 0
+            attend(False)
+            return self.failed(error)
+        attend(False)
+        if value is not None:
+            main.__dict__["_"] = value
+        try:
+            self.reply(u32(0) + b"".join(writer.parts), shown_as, writer.payload)
+        except Refused as error:
+            self.failed(error)
+
+    def failed(self, error):
+        insisting.discard(self.id)
+        if is_interrupted(self.id) and isinstance(error, (KeyboardInterrupt, cancelled())):
+            return self.reply(u32(2), None)
+        if isinstance(error, SystemExit) and not error.code:
+            return self.reply(u32(0) + u32(0), "")
+        kind, message = raised(error)
+        self.reply(u32(1) + text(kind) + text(message) + text(traceback_of(error)), None)
+
+    def reply(self, result, shown_as, payload=()):
+        usage = duration(time.monotonic() - self.wall) + duration(time.process_time() - self.cpu) + b"\0"
+        reply(self.id, result, shown_as, usage, payload)
+
+
+def flush():
+    """Also what the code has put in the place of a stream."""
+    for stream in {*streams, sys.stdout, sys.stderr}:
+        try:
+            stream.flush()
+        except Exception:
+            pass
+
+
+def duration(seconds):
+    nanoseconds = max(0, int(seconds * 1e9))
+    return u64(nanoseconds // 10**9) + u32(nanoseconds % 10**9)
+
+
+def reply(id, result, shown_as=None, usage=bytes(25), payload=()):
+    flush()
+    shown_as = b"\0" if shown_as is None else b"\1" + text(shown_as)
+    body = b"".join((result, shown_as, usage, u64(streams[0].position), u64(streams[1].position)))
+    control.send(REPLIED, id, body, payload)
+
+
+# `inspect.CO_COROUTINE`
+AWAITS = 0x80
+
+
+def compiled(source, name, is_program):
+    """The code of a cell, whose last expression is its value; or of a program, which has none."""
+    if not name:
+        Sources.count += 1
+        name = f"{CELL} {Sources.count}"
+    Sources.keep(name, source)
+    flags = 0x2000  # `ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`
+    tree = compile(source, name, "exec", 0x400 | flags, True)  # `ast.PyCF_ONLY_AST`
+    last = tree.body[-1] if tree.body else None
+    if is_program or not isinstance(last, _ast.Expr):
+        return [compile(tree, name, "exec", flags, True)]
+    del tree.body[-1]
+    value = compile(_ast.Expression(last.value), name, "eval", flags, True)
+    return [compile(tree, name, "exec", flags, True), value] if tree.body else [value]
+
+
+async def awaiting(run):
+    value = None
+    for code in run:
+        value = eval(code, main.__dict__)
+        if code.co_flags & AWAITS:
+            value = await value
+    return value
+
+
+class Sources:
+    """The texts of cells, for whoever shows a line of them."""
+
+    count = 0
+    texts = {}
+
+    @classmethod
+    def keep(cls, name, source):
+        cls.texts.pop(name, None)
+        cls.texts[name] = source
+        if len(cls.texts) > 1000:
+            dropped = next(iter(cls.texts))
+            del cls.texts[dropped]
+            if "linecache" in sys.modules:
+                sys.modules["linecache"].cache.pop(dropped, None)
+
+    @classmethod
+    def show(cls):
+        import linecache
+        for name, source in cls.texts.items():
+            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+
+
+def raised(error):
+    kind = type(error)
+    name = kind.__qualname__
+    try:
+        message = str(error)
+    except Exception:
+        message = "an error that cannot say what it is"
+    return (name if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{name}"), message
+
+
+def traceback_of(error):
+    try:
+        import traceback
+        Sources.show()
+        hide_shim(error, set())
+        return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    except Exception as problem:
+        return f"{type(error).__name__}: its traceback cannot be shown, for {type(problem).__name__}: {problem}\n"
+
+
+def hide_shim(error, seen):
+    """Nobody is helped by the frames that led to their code."""
+    if error is None or id(error) in seen:
+        return
+    seen.add(id(error))
+    frames = error.__traceback__
+    while frames is not None and frames.tb_frame.f_code.co_filename == SHIM:
+        frames = frames.tb_next
+    error.__traceback__ = frames
+    hide_shim(error.__cause__, seen)
+    hide_shim(error.__context__, seen)
+
+
+def join_threads():
+    """A program has ended when its threads have."""
+    threading = sys.modules.get("threading")
+    for thread in threading.enumerate() if threading else ():
+        if thread is not threading.main_thread() and not thread.daemon:
+            thread.join()
+
+
+def became_program(path):
+    main.__dict__["__file__"] = path
+    folder = os.path.dirname(path)
+    if folder and folder not in sys.path:
+        sys.path.insert(0, folder)

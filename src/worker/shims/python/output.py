@@ -1,0 +1,92 @@
+# What the code prints, and on whose behalf.
+
+class Stream:
+    """Writes to a pipe on behalf of whoever prints, who is told to the host before the bytes are there."""
+
+    encoding, errors, newlines = "utf-8", "backslashreplace", None
+    closed, line_buffering, mode = False, True, "w"
+
+    def __init__(self, name, descriptor, number):
+        self.name, self.descriptor, self.number = name, descriptor, number
+        self.position, self.by, self.waiting, self.waiting_for = 0, None, [], None
+        self.lock = _thread.RLock()
+        self.buffer = Binary(self)
+
+    def write(self, text):
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        with held, self.lock:
+            self.put(text.encode(self.encoding, self.errors))
+        return len(text)
+
+    def put(self, data):
+        printing = by()
+        if self.waiting_for != printing:
+            self.flush()
+            self.waiting_for = printing
+        self.waiting.append(data)
+        if b"\n" in data or len(self.waiting) > 100:
+            self.flush()
+
+    def flush(self):
+        with held, self.lock:
+            data, self.waiting = b"".join(self.waiting), []
+            if not data:
+                return
+            if self.waiting_for != self.by and not forked:
+                self.by = self.waiting_for
+                control.send(PRINTING, self.by, u32(self.number) + u64(self.position))
+            self.position += len(data)
+            write_all(self.descriptor, data)
+
+    def writelines(self, lines):
+        for line in lines:
+            self.write(line)
+
+    def fileno(self):
+        return self.descriptor
+
+    def isatty(self):
+        return False
+
+    def readable(self):
+        return False
+
+    def writable(self):
+        return True
+
+    def seekable(self):
+        return False
+
+    def close(self):
+        self.flush()
+
+    def reconfigure(self, **_):
+        self.flush()
+
+
+class Binary:
+    """The same for bytes."""
+
+    closed, mode = False, "wb"
+
+    def __init__(self, stream):
+        self.stream, self.name, self.raw = stream, stream.name, self
+
+    def write(self, data):
+        data = bytes(data)
+        with held, self.stream.lock:
+            self.stream.put(data)
+        return len(data)
+
+    def flush(self):
+        self.stream.flush()
+
+    def fileno(self):
+        return self.stream.descriptor
+
+    def isatty(self):
+        return False
+
+    def writable(self):
+        return True

@@ -1,0 +1,86 @@
+# From the first frame to the last.
+
+def reset():
+    for began in list(tasks.values()):
+        began.task.cancel()
+    if tasks:
+        loop.call_soon(loop.stop)
+        run_loop()
+    for began in list(tasks.values()):
+        del tasks[began.id]
+        began.reply(u32(2), None)
+    ends.clear()
+    closed_early.clear()
+    become_main()
+    control.send(RESET_DONE, 0, b"")
+
+
+def become_main():
+    """A fresh `__main__` for the code, which is not this file."""
+    global main
+    main = ModuleType("__main__")
+    main.__dict__["__builtins__"] = sys.modules["builtins"]
+    sys.modules["__main__"] = main
+
+
+def interrupt(id):
+    if id in tasks:
+        tasks[id].task.cancel()
+
+
+def after_fork():
+    """A child of this process is nobody's worker."""
+    global forked
+    forked = True
+    os.close(CONTROL)
+
+
+def serve():
+    is_leaving = False
+    while not (is_leaving and not tasks):
+        frame = later.pop(0) if later else control.next()
+        if frame is None:
+            wait_for_frames()
+            continue
+        kind, id, body = frame
+        if kind == EVALUATE:
+            evaluate(id, body)
+        elif kind == INTERRUPT:
+            interrupt(id)
+        elif kind == CHANNEL_TO_WORKER:
+            hear_channel(body)
+        elif kind == RESET:
+            reset()
+        elif kind == SHUTDOWN:
+            is_leaving = True
+        else:
+            leave()
+
+
+forked = False
+page = memoryview(mmap.mmap(PAGE, 1 << 15)).cast("Q")
+os.close(PAGE)
+if SHIM.startswith("/proc/self/fd/"):
+    os.close(int(os.path.basename(SHIM)))
+os.set_inheritable(CONTROL, False)
+control = Control()
+streams = [Stream("<stdout>", 1, STDOUT), Stream("<stderr>", 2, STDERR)]
+sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = streams
+start_thread = remember_threads()
+oast = ModuleType("oast", "What a worker process does for its code.")
+oast.channel, oast.ChannelClosed = Channel, ChannelClosed
+sys.modules["oast"] = oast
+sys.argv[:] = [""]
+sys.path[0] = ""
+become_main()
+signal.signal(SIGNAL, on_signal)
+signal.signal(signal.SIGINT, on_sigint)
+# To this thread, whichever is in the way: `F_SETOWN_EX` with `F_OWNER_TID`.
+fcntl.fcntl(CONTROL, 15, struct.pack("ii", 0, _thread.get_native_id()))
+# This signal rather than one that ends whoever does not know it: `F_SETSIG`.
+fcntl.fcntl(CONTROL, 10, SIGNAL)
+os.register_at_fork(after_in_child=after_fork)
+# It interleaves, can be interrupted and reset, evaluates, and calls no functions; so many evaluations it takes ahead.
+control.send(HELLO, 0, text("python") + b"\1\1\1\1\0" + u32(64) + bytes(40))
+serve()
+# What the code has registered runs, as at the end of any program.
