@@ -18,6 +18,7 @@ mod host_death;
 mod hostile;
 mod limits;
 mod output;
+mod python;
 mod soak;
 mod stage;
 mod steps;
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     if let Some(directory) = host_death::is_wanted() {
         return host_death::be_a_host(&directory);
     }
-    let areas: [Vec<Trial>; 15] = [
+    let areas: [Vec<Trial>; 16] = [
         contract::tests(),
         limits::tests(),
         walls::tests(),
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         output::tests(),
         hostile::tests(),
         channels::tests(),
+        python::tests(),
         supervision::tests(),
         host_death::tests(),
         soak::tests(),
