@@ -9,4 +9,6 @@ use serde::{Deserialize, Serialize};
 pub struct Python {
     /// The interpreter: a name that is looked for in `PATH`, or a path, such as that of a virtual environment's.
     pub executable: String,
+    /// Modules that a template imports once, for all worker processes that are forked from it.
+    pub preload: Vec<String>,
 }

@@ -188,7 +188,7 @@ impl Oast {
     }
 
     fn configured(&self, spec: Spec) -> Spec {
-        spec.engine_if_unset(&self.config().javascript).interpreter_if_unset(&self.config().python)
+        spec.engine_if_unset(&self.config().javascript).python_if_unset(&self.config().python)
     }
 }
 

@@ -87,13 +87,13 @@ impl Runtime {
         }
     }
 
-    /// What another program needs to become this runtime.
-    const fn shim(self) -> Option<&'static str> {
+    /// The other program that becomes this runtime, where it is none of this one's, with its arguments.
+    fn command(self) -> Vec<String> {
         match self {
-            Self::Rust => None,
+            Self::Rust => Vec::new(),
             #[cfg(feature = "javascript")]
-            Self::JavaScript => None,
-            Self::Python => Some(worker::PYTHON),
+            Self::JavaScript => Vec::new(),
+            Self::Python => ["python3", worker::SHIM].map(str::to_owned).into(),
         }
     }
 }
@@ -135,17 +135,18 @@ impl Spec {
     }
 
     fn of(name: &str, runtime: Runtime) -> Self {
-        let shim = runtime.shim();
+        let command = runtime.command();
         let runtime = RuntimeSettings {
             name: runtime.name().to_owned(),
             // Without `/proc` no process can be started either, and the start says so. What is another program is none
             // that has this identity.
-            build: if shim.is_some() { BuildId::default() } else { worker::build_id().unwrap_or_default() },
+            build: if command.is_empty() { worker::build_id().unwrap_or_default() } else { BuildId::default() },
             javascript: JavaScript::default(),
-            command: Vec::new(),
+            command,
+            preload: Vec::new(),
         };
         let settings =
-            ProcessSettings { runtime, shim, program: None, directory: None, environment: Vec::new(), template: None };
+            ProcessSettings { runtime, program: None, directory: None, environment: Vec::new(), template: None };
         let place = Place::Process(settings);
         Self { name: name.into(), tenant: None, profile: None, place, engine: None, interpreter: None }
     }
@@ -213,10 +214,7 @@ impl Spec {
     }
 
     fn worn_template(mut self, wear: Wear) -> Self {
-        // Another program cannot be forked by this one.
-        if let Place::Process(settings) = &mut self.place
-            && settings.shim.is_none()
-        {
+        if let Place::Process(settings) = &mut self.place {
             settings.template.get_or_insert_with(|| Template::new(wear));
         }
         self
@@ -242,11 +240,22 @@ impl Spec {
         self
     }
 
-    /// The same, where nothing was said.
+    /// Modules that a [template](Self::template) of the runtime `python` imports once, so that they are there in each of its forks.
+    /// They must start no thread: a template that has several does not fork, and processes are started without.
     #[must_use]
-    pub(crate) fn interpreter_if_unset(mut self, settings: &oast_config::Python) -> Self {
-        self.interpreter.get_or_insert_with(|| settings.executable.clone());
+    pub fn preload<M: Into<String>>(mut self, modules: impl IntoIterator<Item = M>) -> Self {
+        if let Place::Process(settings) = &mut self.place {
+            settings.runtime.preload = modules.into_iter().map(Into::into).collect();
+        }
         self
+    }
+
+    /// What the runtime `python` is, where nothing was said.
+    #[must_use]
+    pub(crate) fn python_if_unset(mut self, settings: &oast_config::Python) -> Self {
+        self.interpreter.get_or_insert_with(|| settings.executable.clone());
+        let is_unset = |place: &Place| matches!(place, Place::Process(set) if set.runtime.preload.is_empty());
+        if is_unset(&self.place) { self.preload(&settings.preload) } else { self }
     }
 
     /// Runs its code on a thread of this process: nothing to start, and no wall. For tests, and for trusted code. A runtime that
@@ -254,7 +263,7 @@ impl Spec {
     #[must_use]
     pub fn local(mut self) -> Self {
         if let Place::Process(settings) = &self.place
-            && settings.shim.is_none()
+            && settings.runtime.command.is_empty()
             && let Some(runtime) = Runtime::ALL.iter().find(|known| known.name() == settings.runtime.name)
         {
             self.place = Place::Local(*runtime);
@@ -276,9 +285,10 @@ impl Spec {
                 EvaluatorFactory::new(move || Local::new(make.clone(), stack)).with_identity(identity)
             }
             Place::Process(settings) => {
-                let interpreter = interpreter.unwrap_or_else(|| "python3".to_owned());
-                let command = if settings.shim.is_some() { vec![interpreter, "{shim}".to_owned()] } else { Vec::new() };
-                let runtime = RuntimeSettings { javascript, command, ..settings.runtime };
+                let mut runtime = RuntimeSettings { javascript, ..settings.runtime };
+                if let (Some(program), Some(interpreter)) = (runtime.command.first_mut(), interpreter) {
+                    *program = interpreter;
+                }
                 let (template, settings) =
                     (settings.template.clone(), ProcessSettings { runtime, template: None, ..settings });
                 // Whoever defines a pool again as it was has no worker replaced. Which template it was makes no difference.

@@ -79,7 +79,7 @@
 //! | `BuildId` | five `u64`: device, inode, size and modification time (ns) of the program, version of Oast; all 0 for a worker that is another program |
 //! | `ExitStatus` | enum: 0 `Code` (`i32`), 1 `Signal` (`i32`) |
 //! | `Launch` | `text` worker, `u64` epoch, `RuntimeSettings`, `u64` message limit, `bool` low latency, `ResourceLimits`, `Confinement`, `Groups` |
-//! | `RuntimeSettings` | `text` name, `BuildId`, `JavaScript`, `list text` command: empty where this program is the runtime; otherwise what is executed then, with the control channel, the [`page`] and the file of its shim as the descriptors 3, 4 and 5 |
+//! | `RuntimeSettings` | `text` name, `BuildId`, `JavaScript`, `list text` command and `list text` preload: the first is empty where this program is the runtime; otherwise what is executed then, with the control channel, the [`page`] and the file of its shim as the descriptors 3, 4 and 5 |
 //! | `TemplateSettings` | `RuntimeSettings`, `ResourceLimits`, `Confinement`, `Groups` whose names begin like those of its forks |
 //! | `ResourceLimits` | `option u64` open files, `option u64` file size, `option u64` data, `u64` core, `u64` stack |
 //! | `Confinement` | `bool` privileges, `bool` files, `bool` network, `bool` system calls: each withheld or not; `bool` directory: readable all the same; `u64` bytes of files of its own; `option u64` processes, `list text` required mechanisms |

@@ -10,7 +10,9 @@ use oast::{
 
 use crate::{
     harness::skip,
-    stage::{self, Scratch, cause, done, kept, lost, outcome, pause, raised, refusal, start, status, value, within},
+    stage::{
+        self, Scratch, cause, done, forked, kept, lost, outcome, pause, raised, refusal, start, status, value, within,
+    },
     walls::needs,
 };
 
@@ -35,6 +37,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         strangers_are_confined,
         an_interpreter_that_is_not_there_is_named,
         a_program_has_its_arguments_and_waits_for_its_threads,
+        forks_of_a_template_have_what_it_imported_and_nothing_else,
+        forks_of_a_template_are_confined,
+        a_template_that_cannot_be_made_costs_nothing_but_time,
     )
 }
 
@@ -249,10 +254,10 @@ async fn a_flood_of_prints_is_interrupted_between_two() {
 
 async fn an_interrupt_spares_what_waits_beside_it() {
     let worker = python();
-    let waits = worker.eval("import asyncio\nawait asyncio.sleep(0.5)\n'slept'");
-    pause(100).await;
-    let busy = worker.eval("while True: pass");
-    pause(50).await;
+    value(worker.run("import asyncio").await);
+    let waits = worker.eval("await asyncio.sleep(0.5)\n'slept'");
+    let mut busy = worker.eval("print('busy')\nwhile True: pass");
+    within("its print", busy.printed()).await;
     busy.interrupt();
     assert_eq!(within("its end", busy).await, Err(EvalError::Interrupted(Interrupter::Caller)));
     assert_eq!(value(within("its end", waits).await), Value::from("slept"));
@@ -313,5 +318,63 @@ async fn a_program_has_its_arguments_and_waits_for_its_threads() {
     let request = oast::Request { job: oast::Job::Code(code), fetch: false };
     let ran = worker.submit(request, oast::EvalOptions::default());
     assert_eq!(printed(ran, Stream::Stdout).await, "['a'] __main__ beside\nlate\n");
+    done(worker).await;
+}
+
+async fn forks_of_a_template_have_what_it_imported_and_nothing_else() {
+    let worker = start(stage::python("python").profile(Profile::trusted()).template().preload(["decimal"]));
+    let mut drawn = Vec::new();
+    for _ in 0..3 {
+        forked(&worker).await;
+        let source = "import sys, random\n('decimal' in sys.modules, 'mark' in globals(), random.random())";
+        let Value::List(found) = value(worker.eval(source).await) else { panic!("it is no list") };
+        assert_eq!((&found[0], &found[1]), (&true.into(), &false.into()));
+        assert!(!drawn.contains(&found[2]), "they draw the same numbers");
+        drawn.push(found[2].clone());
+        value(worker.run("mark = 1").await);
+        worker.restart();
+    }
+    forked(&worker).await;
+    let endless = worker.eval("while True: pass");
+    pause(100).await;
+    endless.interrupt();
+    assert_eq!(within("its end", endless).await, Err(EvalError::Interrupted(Interrupter::Caller)));
+    assert_eq!(printed(worker.eval("print('fork')"), Stream::Stdout).await, "fork\n");
+    let left = worker.eval("import os\nif os.fork() == 0: __import__('time').sleep(100)\n1");
+    value(within("its end", left).await);
+    done(worker).await;
+}
+
+async fn forks_of_a_template_are_confined() {
+    ["user-namespaces", "landlock", "seccomp"].into_iter().for_each(needs);
+    let mut profile = Profile::untrusted();
+    profile.restart.intensity = u32::MAX;
+    let worker = start(stage::python("python").profile(profile).template());
+    if let Err(EvalError::NotStarted(NotStarted::StartFailed(report))) = worker.eval("1").await {
+        done(worker).await;
+        skip(format!("the system has no Python: {report:?}"));
+    }
+    let process = forked(&worker).await;
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero())).unwrap();
+    let field = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default().trim();
+    assert_eq!((field("NoNewPrivs:"), field("Seccomp:"), field("CapEff:")), ("1", "2", "0000000000000000"));
+    let source =
+        "import os\n(os.getpid(), os.path.exists('/etc/passwd'), os.getuid() == 0, open('/scratch/x', 'w').write('x'))";
+    let Value::List(found) = value(worker.eval(source).await) else { panic!("it is no list") };
+    assert_eq!(found, [2.into(), false.into(), false.into(), Value::Int(1)]);
+    let orphan = "import subprocess\nsubprocess.Popen(['sh', '-c', 'sleep 100 & sleep 100 &']).wait()";
+    assert_eq!(value(within("its end", worker.eval(orphan)).await), Value::Int(0));
+    assert_eq!(cause(within("its end", worker.eval("os.kill(os.getpid(), 9)")).await), Cause::KilledFromOutside(9));
+    assert_eq!(value(worker.eval("1 + 1").await), Value::Int(2));
+    done(worker).await;
+}
+
+async fn a_template_that_cannot_be_made_costs_nothing_but_time() {
+    let worker = start(stage::python("python").profile(Profile::trusted()).template().preload(["no_such_module"]));
+    for _ in 0..3 {
+        assert_eq!(value(worker.eval("1 + 1").await), Value::Int(2));
+        pause(100).await;
+        worker.restart();
+    }
     done(worker).await;
 }

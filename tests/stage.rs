@@ -220,5 +220,6 @@ pub(crate) async fn process(worker: &Worker) -> Pid {
 /// Whether a process was forked from a template: then it has the title of that.
 pub(crate) fn is_forked(pid: Pid) -> bool {
     let title = fs::read(format!("/proc/{}/cmdline", pid.as_raw_nonzero())).unwrap_or_default();
-    title.starts_with(b"oast-template")
+    // In another language, it keeps the name of the interpreter.
+    title.starts_with(b"oast-template") || title.split(|byte| *byte == 0).any(|argument| argument == b"template")
 }

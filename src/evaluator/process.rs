@@ -39,8 +39,6 @@ pub(crate) use self::{
 pub(crate) struct ProcessSettings {
     /// The runtime to run.
     pub(crate) runtime: RuntimeSettings,
-    /// What the runtime's program is given to become it, where it is another program than this one.
-    pub(crate) shim: Option<&'static str>,
     /// The program to start; `None` starts this one anew.
     pub(crate) program: Option<PathBuf>,
     /// Where it starts.

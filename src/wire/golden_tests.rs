@@ -92,6 +92,7 @@ fn every_frame_of_a_launcher_has_its_golden_bytes() {
         build: BuildId([1, 2, 3, 4, 5]),
         javascript: JavaScript { memory: Some(1 << 28), stack: None, modules: true },
         command: vec!["python3".to_owned(), "{shim}".to_owned()],
+        preload: vec!["numpy".to_owned()],
     };
     let groups = Groups {
         memory: Some("/sys/fs/cgroup/memory/oast-1-0".to_owned()),

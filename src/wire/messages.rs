@@ -205,6 +205,8 @@ pub(crate) struct RuntimeSettings {
     pub(crate) javascript: JavaScript,
     /// What becomes the worker process, where the runtime is another program: it, and its arguments.
     pub(crate) command: Vec<String>,
+    /// What a template of such a runtime loads before it forks.
+    pub(crate) preload: Vec<String>,
 }
 
 /// What a template makes once.

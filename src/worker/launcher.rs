@@ -22,7 +22,9 @@ use rustix::{
 };
 
 use super::{
-    birth::{self, Circumstances},
+    adoption::Ward,
+    birth::{self, Born, Circumstances},
+    foreign,
     guard::Guard,
     process,
     template::{self, Warmed},
@@ -45,8 +47,6 @@ pub(crate) struct Channels {
     pub(crate) control: OwnedFd,
     /// Memory that it shares with the host; see [`crate::wire::page`].
     pub(crate) page: OwnedFd,
-    /// What another program is given to become the runtime.
-    pub(crate) shim: Option<OwnedFd>,
 }
 
 /// A launch has few bytes; a first message that has more is none.
@@ -91,12 +91,21 @@ impl From<Failed> for Failure {
 
 fn launch() -> Result<(), Failure> {
     must_be_single_threaded()?;
+    if let Some(ward) = std::env::var(super::MARK).ok().and_then(|mark| Ward::of(&mark)) {
+        let (first, descriptors) = receive()?;
+        forget_mark();
+        return match first {
+            ToLauncher::Launch(launch) => adopt(&launch, descriptors, ward),
+            _ => Err(malformed("it is no launch")),
+        };
+    }
     // Those that are meant to come have not come yet.
     close_from(3);
     let (first, descriptors) = receive()?;
     forget_mark();
     match first {
         ToLauncher::Launch(launch) => become_guard(&launch, descriptors, None),
+        ToLauncher::WarmUp(settings) if !settings.runtime.command.is_empty() => foreign::become_template(&settings),
         ToLauncher::WarmUp(settings) => match template::serve(&settings)? {
             Some(warmed) => take_launch(warmed),
             None => Ok(()),
@@ -120,17 +129,8 @@ fn take_launch(warmed: Warmed) -> Result<(), Failure> {
 }
 
 fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, mut warmed: Option<Warmed>) -> Result<(), Failure> {
-    let _ = rustix::thread::set_name(c"oast-guard");
-    let mut descriptors = descriptors.into_iter();
-    let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
-        return Err(malformed("descriptors are missing"));
-    };
-    let shim = descriptors.next();
-    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
-    let guard = rustix::process::getpid();
-    let groups = groups(&launch.groups);
-    // Others may have had them before.
-    let killed_before = if groups.is_lent { groups.counted().killed } else { 0 };
+    let (guard, channels, groups) = begin_to_guard(launch, descriptors)?;
+    let killed_before = killed_in(&groups);
     let plan = plan(&launch.limits, &launch.confinement);
     let join = plan.join(&groups)?;
     let steps = match &mut warmed {
@@ -142,10 +142,37 @@ fn become_guard(launch: &Launch, descriptors: Vec<OwnedFd>, mut warmed: Option<W
     let warmed = ManuallyDrop::new(warmed);
     let born = birth::bear(&steps, !groups.end_as_one(), |entered| {
         end(work(guard, &steps, entered).and_then(|()| {
-            process::serve(launch, Channels { control, page, shim }, ManuallyDrop::into_inner(warmed))
+            process::serve(launch, channels, ManuallyDrop::into_inner(warmed))
                 .map_err(|text| Failure::because("start the runtime", text))
         }))
     })?;
+    watch(born, groups, killed_before)
+}
+
+/// Becomes the guard of a process that waits for it already.
+fn adopt(launch: &Launch, descriptors: Vec<OwnedFd>, ward: Ward) -> Result<(), Failure> {
+    let (_, channels, groups) = begin_to_guard(launch, descriptors)?;
+    let killed_before = killed_in(&groups);
+    let join = plan(&launch.limits, &launch.confinement).join(&groups)?;
+    watch(ward.adopt(&join, launch.message_limit, channels)?, groups, killed_before)
+}
+
+fn begin_to_guard(launch: &Launch, descriptors: Vec<OwnedFd>) -> Result<(Pid, Channels, Groups), Failure> {
+    let _ = rustix::thread::set_name(c"oast-guard");
+    let mut descriptors = descriptors.into_iter();
+    let (Some(control), Some(page)) = (descriptors.next(), descriptors.next()) else {
+        return Err(malformed("descriptors are missing"));
+    };
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).map_err(Failure::at("adopt orphans"))?;
+    Ok((rustix::process::getpid(), Channels { control, page }, groups(&launch.groups)))
+}
+
+/// How many the kernel has ended in groups that others may have had before.
+fn killed_in(groups: &Groups) -> u64 {
+    if groups.is_lent { groups.counted().killed } else { 0 }
+}
+
+fn watch(born: Born, groups: Groups, killed_before: u64) -> Result<(), Failure> {
     let lifeline = rustix::io::dup(rustix::stdio::stdin()).map_err(Failure::at("keep the lifeline"))?;
     Guard::new(born, UnixStream::from(lifeline), groups).watch(killed_before);
     birth::leave()

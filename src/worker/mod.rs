@@ -1,6 +1,7 @@
 //! What runs inside a worker process. [`init`] is the one call at the top of a program's `main`: in a worker process it
 //! never returns. Start with [`launcher`], then [`main_loop`], then one of the runtimes.
 
+mod adoption;
 mod birth;
 mod build;
 mod callable;
@@ -31,7 +32,7 @@ mod watch;
 pub(crate) use build::build_id;
 pub use callable::{Arguments, Callable};
 pub(crate) use entry::Entry;
-pub(crate) use foreign::PYTHON;
+pub(crate) use foreign::SHIM;
 pub use function_channel::{FunctionChannel, function_channel};
 pub(crate) use functions::Functions;
 pub use functions::{end_if_interrupted, interrupted};

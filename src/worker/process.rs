@@ -23,7 +23,7 @@ pub(super) fn serve(launch: &Launch, channels: Channels, warmed: Option<Warmed>)
         return Err("it is another build of the program than its host".to_owned());
     }
     if !launch.runtime.command.is_empty() {
-        return Err(foreign::become_program(launch, channels));
+        return Err(foreign::become_worker(launch, channels));
     }
     let limit = ByteSize(launch.message_limit);
     let page = Page::map(&channels.page).map_err(|error| error.to_string())?;

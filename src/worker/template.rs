@@ -37,10 +37,7 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
     let host = Rc::new(LaterHost::default());
     let runtime = process::make_runtime(&settings.runtime, host.clone())
         .map_err(|text| Failure::because("start the runtime", text))?;
-    // Forks are kept apart there by the filter of system calls.
-    let is_offline = settings.confinement.network && available::has_seccomp() && namespaces::go_offline()?;
-    let plan = Plan { is_offline, ..launcher::plan(&settings.limits, &settings.confinement) };
-    let warmed = Warmed { runtime, host, steps: plan.steps()? };
+    let warmed = Warmed { runtime, host, steps: steps(settings)? };
     launcher::say(&FromLauncher::Warm);
     loop {
         let [lifeline, stdout, stderr] = match launcher::receive_wish()? {
@@ -65,6 +62,13 @@ pub(super) fn serve(settings: &TemplateSettings) -> Result<Option<Warmed>, Failu
             Err(errno) => launcher::report(Failure::at("fork")(errno)),
         }
     }
+}
+
+/// What confines each of the forks of this process, which is in an empty network then, where they are to have none.
+pub(super) fn steps(settings: &TemplateSettings) -> Result<Steps, Failure> {
+    // Forks are kept apart there by the filter of system calls.
+    let is_offline = settings.confinement.network && available::has_seccomp() && namespaces::go_offline()?;
+    Ok(Plan { is_offline, ..launcher::plan(&settings.limits, &settings.confinement) }.steps()?)
 }
 
 /// Forks a process that has the same parent as this one. `None` is the new process.

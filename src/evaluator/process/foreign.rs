@@ -1,15 +1,13 @@
-//! Runtimes that are other programs: where the program is, and the shim that makes it one.
+//! Runtimes that are other programs: where the program is.
 
 use std::{
     borrow::Cow,
     env,
-    io::Result as IoResult,
-    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
 use oast_config::{Files, Sandbox};
-use rustix::fs::{Access, MemfdFlags, access};
+use rustix::fs::{Access, access};
 use thiserror::Error;
 
 use super::ProcessSettings;
@@ -59,15 +57,4 @@ fn missing(settings: &ProcessSettings, sandbox: &Sandbox, program: &str, path: &
         ),
     };
     Missing { runtime: settings.runtime.name.clone(), program: program.to_owned(), place, hint }
-}
-
-/// The shim as a file that nobody else has.
-pub(super) fn shim(text: &str) -> IoResult<OwnedFd> {
-    let file = rustix::fs::memfd_create("oast-shim", MemfdFlags::CLOEXEC)?;
-    let mut left = text.as_bytes();
-    while !left.is_empty() {
-        let written = rustix::io::write(&file, left)?;
-        left = &left[written..];
-    }
-    Ok(file)
 }

@@ -12,7 +12,7 @@ use std::{
 use oast_actors::Launch;
 use oast_config::{ByteSize, Files, Latency, Mechanism, Network, Privileges, Sandbox, SystemCalls};
 
-use super::{ProcessSettings, foreign, spawner::Start, talk, template::Making};
+use super::{ProcessSettings, spawner::Start, talk, template::Making};
 use crate::{
     sandbox::{
         groups::{self, Groups},
@@ -59,9 +59,7 @@ pub(super) fn send(
     let template = settings.template.as_ref().filter(|_| lends);
     let groups = template.map_or_else(|| Groups::named(group_limits), |template| template.lend(group_limits));
     let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
-    let shim = settings.shim.map(foreign::shim).transpose()?;
-    let descriptors: Vec<_> = [control.as_fd(), page].into_iter().chain(shim.as_ref().map(AsFd::as_fd)).collect();
-    talk::send(lifeline, &message, &descriptors)?;
+    talk::send(lifeline, &message, &[control.as_fd(), page])?;
     let template = settings.template.clone().map(|template| Making {
         template,
         title: format!("oast-template {}", launch.worker),

@@ -23,7 +23,7 @@ impl Session {
         logging::start(global, &config.log)?;
         let profile = config.profile(&config.profile)?.clone();
         let spec = Spec::runtime(name, &config.runtime).map_err(|error| Failure::usage(error.to_string()))?;
-        let spec = spec.profile(profile).engine(&config.javascript).interpreter(&*config.python.executable);
+        let spec = spec.profile(profile).engine(&config.javascript);
         // Whoever stands in a directory means it: it is readable to code that reads little else.
         let spec = std::env::current_dir().into_iter().fold(spec, Spec::directory);
         let runtime = config.runtime.clone();

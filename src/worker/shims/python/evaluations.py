@@ -182,6 +182,9 @@ def flush():
             stream.flush()
         except Exception:
             pass
+    for stream in streams:
+        # The host forgets who printed last when an evaluation has ended.
+        stream.by = None
 
 
 def duration(seconds):

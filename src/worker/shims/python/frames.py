@@ -1,14 +1,15 @@
 """The runtime `python`: what runs inside a worker process, in CPython 3.8 or newer, with nothing but its standard library.
 
-Started as `python3 SHIM CONTROL PAGE LIMIT`: the numbers of the descriptors of the control channel and of the page that is
-shared with the host, and how many bytes a frame may have. The wire protocol is described in `src/wire.rs`, the page in
-`src/wire/page.rs`.
+Started as `python3 SHIM worker CONTROL PAGE LIMIT`: the numbers of the descriptors of the control channel and of the page that
+is shared with the host, and how many bytes a frame may have. Or as `python3 SHIM template STEPS PROGRAM MODULES...`, to fork
+such processes. The wire protocol is described in `src/wire.rs`, the page in `src/wire/page.rs`.
 
 One thread reads frames and evaluates. While it evaluates, the kernel sends it a signal for each frame that comes; the
 handler looks into the page whether it is the running evaluation that is to end, and raises there. An evaluation that awaits
 lets others run: it is a task of one event loop, which runs whenever it has something to do.
 
-This text is several files, one behind another: `frames`, `values`, `output`, `evaluations`, `tasks`, `channels`, `serve`.
+This text is several files, one behind another: `frames`, `values`, `output`, `evaluations`, `tasks`, `channels`,
+`steps`, `template`, `serve`.
 """
 import _ast
 import _thread
@@ -22,7 +23,6 @@ import time
 from _contextvars import ContextVar
 from types import ModuleType
 
-CONTROL, PAGE, LIMIT = (int(number) for number in sys.argv[1:4])
 SHIM = __file__
 VERSION = 1
 CELL = "cell"

@@ -57,30 +57,56 @@ def serve():
             leave()
 
 
+def begin(control_channel, shared_page, limit):
+    """Opens the channel of this process, and takes the place of what is Python's own."""
+    global CONTROL, LIMIT, page, control, streams, start_thread
+    CONTROL, LIMIT = control_channel, limit
+    page = memoryview(mmap.mmap(shared_page, 1 << 15)).cast("Q")
+    os.close(shared_page)
+    os.set_inheritable(CONTROL, False)
+    control = Control()
+    streams = [Stream("<stdout>", 1, STDOUT), Stream("<stderr>", 2, STDERR)]
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = streams
+    start_thread = remember_threads()
+    oast = ModuleType("oast", "What a worker process does for its code.")
+    oast.channel, oast.ChannelClosed = Channel, ChannelClosed
+    sys.modules["oast"] = oast
+    sys.argv[:] = [""]
+    become_main()
+    listen_for_frames()
+    os.register_at_fork(after_in_child=after_fork)
+
+
+def listen_for_frames():
+    signal.signal(SIGNAL, on_signal)
+    signal.signal(signal.SIGINT, on_sigint)
+    # To this thread, whichever is in the way: `F_SETOWN_EX` with `F_OWNER_TID`.
+    fcntl.fcntl(CONTROL, 15, struct.pack("ii", 0, _thread.get_native_id()))
+    # This signal rather than one that ends whoever does not know it: `F_SETSIG`.
+    fcntl.fcntl(CONTROL, 10, SIGNAL)
+
+
+def main_program(role, first, second, *rest):
+    let_go_of(SHIM)
+    # Modules are looked for where the process starts, and not where this file is.
+    sys.path[0] = ""
+    channels = int(first), int(second)
+    if role == "template":
+        channels = serve_as_template(*channels, rest)
+    else:
+        channels += int(rest[0]),
+    begin(*channels)
+    # It interleaves, can be interrupted and reset, evaluates, and calls no functions; so many evaluations it takes ahead.
+    control.send(HELLO, 0, text("python") + b"\1\1\1\1\0" + u32(64) + bytes(40))
+    serve()
+
+
+def let_go_of(shim):
+    """Lets go of this file, which is a descriptor of this process."""
+    if shim.startswith("/proc/self/fd/"):
+        os.close(int(os.path.basename(shim)))
+
+
 forked = False
-page = memoryview(mmap.mmap(PAGE, 1 << 15)).cast("Q")
-os.close(PAGE)
-if SHIM.startswith("/proc/self/fd/"):
-    os.close(int(os.path.basename(SHIM)))
-os.set_inheritable(CONTROL, False)
-control = Control()
-streams = [Stream("<stdout>", 1, STDOUT), Stream("<stderr>", 2, STDERR)]
-sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__ = streams
-start_thread = remember_threads()
-oast = ModuleType("oast", "What a worker process does for its code.")
-oast.channel, oast.ChannelClosed = Channel, ChannelClosed
-sys.modules["oast"] = oast
-sys.argv[:] = [""]
-sys.path[0] = ""
-become_main()
-signal.signal(SIGNAL, on_signal)
-signal.signal(signal.SIGINT, on_sigint)
-# To this thread, whichever is in the way: `F_SETOWN_EX` with `F_OWNER_TID`.
-fcntl.fcntl(CONTROL, 15, struct.pack("ii", 0, _thread.get_native_id()))
-# This signal rather than one that ends whoever does not know it: `F_SETSIG`.
-fcntl.fcntl(CONTROL, 10, SIGNAL)
-os.register_at_fork(after_in_child=after_fork)
-# It interleaves, can be interrupted and reset, evaluates, and calls no functions; so many evaluations it takes ahead.
-control.send(HELLO, 0, text("python") + b"\1\1\1\1\0" + u32(64) + bytes(40))
-serve()
+main_program(*sys.argv[1:])
 # What the code has registered runs, as at the end of any program.
