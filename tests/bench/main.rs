@@ -27,6 +27,7 @@ mod peers;
 mod placement;
 mod pools;
 mod process;
+mod python;
 mod row;
 mod scenarios;
 mod subject;

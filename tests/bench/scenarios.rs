@@ -7,6 +7,7 @@ use crate::{
     placement::Placement,
     pools,
     process::{output, this_program},
+    python,
     row::Row,
     table, throughput,
 };
@@ -55,6 +56,7 @@ const ALL: &[Scenario] = &[
     Scenario::new("hostile-leftovers", pools::hostile_leftovers, Placement::Free),
     Scenario::new("overshoot", pools::overshoot, Placement::Free),
     Scenario::new("forked-memory", pools::memory, Placement::Free),
+    Scenario::new("python", python::all, Placement::Free),
 ];
 
 const LONG: &[Scenario] = &[Scenario::new("endurance", endurance::leases, Placement::Free)];

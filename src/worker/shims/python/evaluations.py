@@ -20,12 +20,15 @@ def by():
 
 def remember_threads():
     """What a thread prints is on behalf of the evaluation that started it. Gives the way to start one that is nobody's."""
-    start = _thread.start_new_thread
-    _thread.start_new_thread = _thread.start_new = remembering(start)
-    # What `threading` has used since Python 3.13.
-    if hasattr(_thread, "start_joinable_thread"):
-        _thread.start_joinable_thread = remembering(_thread.start_joinable_thread)
-    return start
+    plainly = _thread.start_new_thread
+    # The second is what `threading` has used since Python 3.13. It may have taken either already.
+    for name in ("start_new_thread", "start_joinable_thread"):
+        if hasattr(_thread, name):
+            remembered = remembering(getattr(_thread, name))
+            for module, known_as in ((_thread, name), (sys.modules.get("threading"), "_" + name)):
+                if hasattr(module, known_as):
+                    setattr(module, known_as, remembered)
+    return plainly
 
 
 def remembering(start):
@@ -77,10 +80,16 @@ def insist(id):
             signal.pthread_kill(MAIN, SIGNAL)
 
 
+attending = False
+
+
 def attend(is_running):
-    """Whether a signal is sent for what comes."""
-    flags = os.O_ASYNC if is_running else 0
-    fcntl.fcntl(CONTROL, fcntl.F_SETFL, flags)
+    """Whether a signal is sent for what comes. Tells whether one was before."""
+    global attending
+    before, attending = attending, is_running
+    if before != is_running:
+        fcntl.fcntl(CONTROL, fcntl.F_SETFL, os.O_ASYNC if is_running else 0)
+    return before
 
 
 def evaluate(id, body):
@@ -112,61 +121,51 @@ class Began:
 
     def step(self, run, is_program):
         """Runs what needs nothing awaited; what does becomes a task, wholly."""
-        if any(code.co_flags & AWAITS for code in run):
-            return begin_task(self, awaiting(run))
+        for code in run:
+            if code.co_flags & AWAITS:
+                return begin_task(self, awaiting(run))
+        self.end(lambda: execute(run, is_program))
+
+    def end(self, result):
+        """Replies with what comes out of this, which can be interrupted."""
         global current
-        value = None
-        attend(True)
+        before = attend(True)
         try:
             try:
                 current = self.id
                 if is_interrupted(self.id):
                     raise KeyboardInterrupt
-                for code in run:
-                    value = eval(code, main.__dict__)
-                if is_program:
-                    join_threads()
+                value = result()
+                carried, shown_as, payload = self.carried(value)
             finally:
                 current = 0
         except BaseException as error:
             current = 0
-            attend(False)
+            attend(before)
             return self.failed(error)
-        attend(False)
-        self.returned(value)
-
-    def returned(self, value):
+        attend(before)
         insisting.discard(self.id)
-        if not self.fetch:
-            return self.reply(u32(0) + u32(0), "")
-        global current
-        attend(True)
         try:
-            try:
-                current = self.id
-                writer = Writer()
-                writer.value(value)
-                shown_as = shown(value)
-            finally:
-                current = 0
-        except BaseException as error:
-            current = 0
-            attend(False)
-            return self.failed(error)
-        attend(False)
-        if value is not None:
-            main.__dict__["_"] = value
-        try:
-            self.reply(u32(0) + b"".join(writer.parts), shown_as, writer.payload)
+            self.reply(carried, shown_as, payload)
         except Refused as error:
             self.failed(error)
+
+    def carried(self, value):
+        """The value as it travels, and as Python prints it."""
+        if not self.fetch:
+            return NOTHING, "", ()
+        if value is not None:
+            main.__dict__["_"] = value
+        writer = Writer()
+        writer.value(value)
+        return u32(0) + b"".join(writer.parts), shown(value), writer.payload
 
     def failed(self, error):
         insisting.discard(self.id)
         if is_interrupted(self.id) and isinstance(error, (KeyboardInterrupt, cancelled())):
             return self.reply(u32(2), None)
         if isinstance(error, SystemExit) and not error.code:
-            return self.reply(u32(0) + u32(0), "")
+            return self.reply(NOTHING, "")
         kind, message = raised(error)
         self.reply(u32(1) + text(kind) + text(message) + text(traceback_of(error)), None)
 
@@ -177,14 +176,30 @@ class Began:
 
 def flush():
     """Also what the code has put in the place of a stream."""
-    for stream in {*streams, sys.stdout, sys.stderr}:
-        try:
-            stream.flush()
-        except Exception:
-            pass
     for stream in streams:
+        if stream.waiting:
+            stream.flush()
         # The host forgets who printed last when an evaluation has ended.
         stream.by = None
+    for stream in (sys.stdout, sys.stderr):
+        if stream not in streams:
+            try:
+                stream.flush()
+            except Exception:
+                pass
+
+
+# The result of what has no value.
+NOTHING = u32(0) + u32(0)
+
+
+def execute(run, is_program):
+    value = None
+    for code in run:
+        value = eval(code, main.__dict__)
+    if is_program:
+        join_threads()
+    return value
 
 
 def duration(seconds):
@@ -199,8 +214,8 @@ def reply(id, result, shown_as=None, usage=bytes(25), payload=()):
     control.send(REPLIED, id, body, payload)
 
 
-# `inspect.CO_COROUTINE`
-AWAITS = 0x80
+# `inspect.CO_COROUTINE`, `ast.PyCF_ALLOW_TOP_LEVEL_AWAIT` and `ast.PyCF_ONLY_AST`.
+AWAITS, FLAGS, ONLY_TREE = 0x80, 0x2000, 0x400
 
 
 def compiled(source, name, is_program):
@@ -209,14 +224,19 @@ def compiled(source, name, is_program):
         Sources.count += 1
         name = f"{CELL} {Sources.count}"
     Sources.keep(name, source)
-    flags = 0x2000  # `ast.PyCF_ALLOW_TOP_LEVEL_AWAIT`
-    tree = compile(source, name, "exec", 0x400 | flags, True)  # `ast.PyCF_ONLY_AST`
+    if not is_program:
+        try:
+            # Most cells are one expression.
+            return [compile(source, name, "eval", FLAGS, True)]
+        except (SyntaxError, ValueError):
+            pass
+    tree = compile(source, name, "exec", FLAGS | ONLY_TREE, True)
     last = tree.body[-1] if tree.body else None
     if is_program or not isinstance(last, _ast.Expr):
-        return [compile(tree, name, "exec", flags, True)]
+        return [compile(tree, name, "exec", FLAGS, True)]
     del tree.body[-1]
-    value = compile(_ast.Expression(last.value), name, "eval", flags, True)
-    return [compile(tree, name, "exec", flags, True), value] if tree.body else [value]
+    value = compile(_ast.Expression(last.value), name, "eval", FLAGS, True)
+    return [compile(tree, name, "exec", FLAGS, True), value] if tree.body else [value]
 
 
 async def awaiting(run):

@@ -97,7 +97,8 @@ class Control:
     def read(self):
         """Waits for something to come."""
         with held:
-            got = os.read(CONTROL, 1 << 18)
+            # More than this has the C library ask the kernel for memory each time.
+            got = os.read(CONTROL, 1 << 16)
             if not got:
                 leave()
             self.received += got

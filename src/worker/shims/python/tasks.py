@@ -33,23 +33,19 @@ def begin_task(began, awaited):
 
 def end_task(began, task):
     del tasks[began.id]
-    try:
-        value = task.result()
-    except BaseException as error:
-        return began.failed(error)
-    began.returned(value)
+    began.end(task.result)
 
 
 def run_loop():
     """Runs the event loop until it is stopped."""
-    attend(True)
+    before = attend(True)
     try:
         loop.run_forever()
     except (KeyboardInterrupt, SystemExit):
         # It was raised in a task, which has ended with it: the loop is to tell.
         loop.call_soon(loop.stop)
         loop.run_forever()
-    attend(False)
+    attend(before)
 
 
 def has_tasks():

@@ -207,7 +207,8 @@ def shown(value):
 
 
 def small(value):
-    return not isinstance(value, (str, bytes, bytearray, list, tuple, dict, set, frozenset)) or len(value) <= 1000
+    is_container = isinstance(value, (str, bytes, bytearray, list, tuple, dict, set, frozenset)) or hasattr(value, "typecode")
+    return not is_container or len(value) <= 1000
 
 
 def brief(value):
