@@ -6,6 +6,8 @@
 
 FORK, RETIRE, WARM, FORKED, FAILED = 18, 20, 51, 52, 50
 CLONE_PARENT = 0x8000
+# What libraries for numbers take for how many threads they are to have.
+THREADS = "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS"
 SET_DEATH_SIGNAL, SET_DUMPABLE, SET_NAME, SET_SUBREAPER = 1, 4, 15, 36
 
 
@@ -13,8 +15,7 @@ def serve_as_template(steps, program, modules):
     """Returns in each process that is forked: the descriptors of its channel and its page, and the longest frame."""
     # What its forks need is imported here, once for all.
     import array, ctypes, gc, json, random, select, socket
-    for module in modules:
-        __import__(module)
+    import_alone(modules)
     with open(steps, "rb") as file:
         plan = json.loads(file.read())
     name_process(b"oast-template")
@@ -37,6 +38,16 @@ def serve_as_template(steps, program, modules):
         for descriptor in descriptors:
             os.close(descriptor)
         tell_host(FORKED, u32(pid)) if pid > 0 else tell_host(FAILED, text("fork") + u32(ctypes.get_errno()) + text(""))
+
+
+def import_alone(modules):
+    """Libraries for numbers start threads when they are loaded, which no fork has. They are asked for one."""
+    asked = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(asked, "1"))
+    for module in modules:
+        __import__(module)
+    for name in asked:
+        del os.environ[name]
 
 
 def hear_host(host):
