@@ -126,8 +126,9 @@ def carried(value):
 
 def wait_for_channel():
     """Waits for the next frame, in the midst of an evaluation."""
-    control.read()
-    sort_frames()
+    with held:
+        control.read()
+        sort_frames()
 
 
 async def something_for_a_channel():
@@ -138,9 +139,10 @@ async def something_for_a_channel():
 
 
 def hear_what_came():
-    while control.is_readable():
-        control.read()
-    sort_frames()
+    with held:
+        while control.is_readable():
+            control.read()
+        sort_frames()
 
 
 def sort_frames():

@@ -170,7 +170,7 @@ class Began:
         self.reply(u32(1) + text(kind) + text(message) + text(traceback_of(error)), None)
 
     def reply(self, result, shown_as, payload=()):
-        usage = duration(time.monotonic() - self.wall) + duration(time.process_time() - self.cpu) + b"\0"
+        usage = pack_usage(*duration(time.monotonic() - self.wall), *duration(time.process_time() - self.cpu), 0)
         reply(self.id, result, shown_as, usage, payload)
 
 
@@ -202,15 +202,19 @@ def execute(run, is_program):
     return value
 
 
+pack_usage = struct.Struct("<QIQIB").pack
+pack_ends = struct.Struct("<QQ").pack
+
+
 def duration(seconds):
     nanoseconds = max(0, int(seconds * 1e9))
-    return u64(nanoseconds // 10**9) + u32(nanoseconds % 10**9)
+    return divmod(nanoseconds, 10**9)
 
 
 def reply(id, result, shown_as=None, usage=bytes(25), payload=()):
     flush()
     shown_as = b"\0" if shown_as is None else b"\1" + text(shown_as)
-    body = b"".join((result, shown_as, usage, u64(streams[0].position), u64(streams[1].position)))
+    body = b"".join((result, shown_as, usage, pack_ends(streams[0].position, streams[1].position)))
     control.send(REPLIED, id, body, payload)
 
 

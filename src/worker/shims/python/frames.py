@@ -37,6 +37,7 @@ STDOUT, STDERR = 0, 1
 OPEN, PUT, TAKEN, CLOSE = 0, 1, 2, 3
 
 u32 = struct.Struct("<I").pack
+UNPACK = {layout: (struct.Struct("<" + layout).unpack_from, struct.calcsize("<" + layout)) for layout in "?IQqd"}
 u64 = struct.Struct("<Q").pack
 prefix = struct.Struct("<IBBHIQ")
 tagged_i64 = struct.Struct("<Iq").pack
@@ -95,24 +96,24 @@ class Control:
         return kind, id, Body(frame, body)
 
     def read(self):
-        """Waits for something to come."""
-        with held:
-            # More than this has the C library ask the kernel for memory each time.
-            got = os.read(CONTROL, 1 << 16)
-            if not got:
-                leave()
-            self.received += got
+        """Waits for something to come. Whoever is in an evaluation must hold on meanwhile: what was read would be lost."""
+        # More than this has the C library ask the kernel for memory each time.
+        got = os.read(CONTROL, 1 << 16)
+        if not got:
+            leave()
+        self.received += got
 
     def is_readable(self):
         import select
         return bool(select.select([CONTROL], [], [], 0)[0])
 
     def send(self, kind, id, body, payload=()):
+        """Sends a frame. Whoever is in an evaluation must hold on meanwhile: half a frame is none."""
         length = sum(len(part) for part in payload)
         if prefix.size - 4 + len(body) + length > LIMIT:
             raise Refused(f"it has {len(body) + length} bytes, and a message may have {LIMIT}")
         frame = prefix.pack(prefix.size - 4 + len(body) + length, VERSION, kind, 0, len(body), id) + body
-        with held, self.writing:
+        with self.writing:
             write_all(CONTROL, frame)
             for part in payload:
                 write_all(CONTROL, part)

@@ -7,8 +7,9 @@ class Body:
         self.frame, self.at, self.payload = frame, 0, length
 
     def take(self, layout):
-        value, = struct.unpack_from("<" + layout, self.frame, self.at)
-        self.at += struct.calcsize("<" + layout)
+        unpack, length = UNPACK[layout]
+        value, = unpack(self.frame, self.at)
+        self.at += length
         return value
 
     def bytes(self):
