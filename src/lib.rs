@@ -28,7 +28,8 @@
 //! 3. The supervisor asks a pure state machine (`actors/lifecycle.rs`): send it, let it wait, or refuse it.
 //! 4. The evaluator (`src/evaluator/process.rs`) writes one frame, at once if the worker process has nothing else.
 //! 5. In the worker process the main loop (`src/worker/main_loop.rs`) notes on a shared page that it begins, and gives
-//!    the request to the runtime: functions of this program, or JavaScript.
+//!    the request to the runtime: functions of this program, or JavaScript. Another language runs in its own interpreter, which the
+//!    confined process has become, and which has such a loop of its own (`src/worker/shims/`).
 //! 6. The answer goes back the same way, and from the reader straight to the caller. What the code printed came through
 //!    pipes of its own, and is there before the answer is.
 //!

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 /// Flags of every command.
 #[derive(Args, Debug)]
 pub(super) struct Global {
-    /// What runs the code: `javascript`
+    /// What runs the code: `javascript` or `python`
     #[arg(long, global = true, value_name = "NAME", help_heading = "Worker")]
     pub(super) runtime: Option<String>,
 

@@ -3,6 +3,7 @@
 
 mod commands;
 mod incomplete;
+mod incomplete_python;
 mod lines;
 mod news;
 

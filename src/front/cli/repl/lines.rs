@@ -17,7 +17,7 @@ use rustyline::{
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::{commands, incomplete::is_incomplete};
+use super::{commands, incomplete, incomplete_python};
 use crate::front::cli::output::Output;
 
 const PROMPT: &str = "> ";
@@ -51,7 +51,8 @@ struct Ask;
 /// Knows when an entry goes on in the next line.
 #[derive(Completer, Helper, Highlighter, Hinter)]
 struct Continuation {
-    is_javascript: bool,
+    /// Whether an entry is incomplete, in a language whose entries can be.
+    is_incomplete: Option<fn(&str) -> bool>,
 }
 
 impl Validator for Continuation {
@@ -62,15 +63,24 @@ impl Validator for Continuation {
 }
 
 impl Continuation {
+    fn of(runtime: &str) -> Self {
+        let is_incomplete: Option<fn(&str) -> bool> = match runtime {
+            "javascript" => Some(incomplete::is_incomplete),
+            "python" => Some(incomplete_python::is_incomplete),
+            _ => None,
+        };
+        Self { is_incomplete }
+    }
+
     fn goes_on(&self, entry: &str) -> bool {
-        self.is_javascript && commands::Command::of(entry.trim()).is_none() && is_incomplete(entry)
+        commands::Command::of(entry.trim()).is_none() && self.is_incomplete.is_some_and(|incomplete| incomplete(entry))
     }
 }
 
 impl Lines {
     /// Lines of standard input, edited where a person writes them.
     pub(super) fn open(runtime: &str, json: bool) -> io::Result<Self> {
-        let continuation = Continuation { is_javascript: runtime == "javascript" };
+        let continuation = Continuation::of(runtime);
         let is_terminal = !json && io::stdin().is_terminal() && io::stdout().is_terminal();
         let (orders, receiver) = mpsc::channel();
         let (sender, inputs) = unbounded_channel();
@@ -201,7 +211,11 @@ mod tests {
     use super::*;
 
     fn entries(text: &str) -> Vec<String> {
-        let continuation = Continuation { is_javascript: true };
+        entries_of("javascript", text)
+    }
+
+    fn entries_of(runtime: &str, text: &str) -> Vec<String> {
+        let continuation = Continuation::of(runtime);
         let mut lines = text.lines().map(|line| Ok(line.to_owned()));
         let next = || match next_entry(&continuation, &mut lines) {
             Input::Line(line) => Some(line),
@@ -213,6 +227,11 @@ mod tests {
     #[test]
     fn an_open_bracket_joins_lines_into_one_entry() {
         assert_eq!(entries("1\nf(\n2)\n.help\n3"), ["1", "f(\n2)", ".help", "3"]);
+    }
+
+    #[test]
+    fn an_empty_line_ends_a_block() {
+        assert_eq!(entries_of("python", "def f():\n  return 1\n\nf()"), ["def f():\n  return 1\n", "f()"]);
     }
 
     #[test]

@@ -152,10 +152,10 @@ class Began:
 
     def carried(self, value):
         """The value as it travels, and as Python prints it."""
-        if not self.fetch:
+        # Where Python prints nothing, nothing is shown.
+        if not self.fetch or value is None:
             return NOTHING, "", ()
-        if value is not None:
-            main.__dict__["_"] = value
+        main.__dict__["_"] = value
         writer = Writer()
         writer.value(value)
         return u32(0) + b"".join(writer.parts), shown(value), writer.payload
