@@ -40,6 +40,9 @@ pub(crate) fn tests() -> Vec<Trial> {
         forks_of_a_template_have_what_it_imported_and_nothing_else,
         forks_of_a_template_are_confined,
         a_template_that_cannot_be_made_costs_nothing_but_time,
+        what_is_odd_costs_one_evaluation,
+        an_interrupt_before_the_first_step_is_not_lost,
+        nothing_beside_it_is_taken_for_a_library,
     )
 }
 
@@ -237,9 +240,7 @@ async fn a_blocking_call_is_interrupted() {
 }
 
 async fn a_flood_of_prints_is_interrupted_between_two() {
-    let mut profile = kept();
-    profile.limits.grace = Duration::from_secs(8);
-    let worker = start(stage::python("python").profile(profile));
+    let worker = start(stage::python("python").profile(patient()));
     value(worker.run("1").await);
     for _ in 0..20 {
         let flood = worker.eval("import sys\nwhile True: print('out'); print('err', file=sys.stderr)");
@@ -377,4 +378,78 @@ async fn a_template_that_cannot_be_made_costs_nothing_but_time() {
         worker.restart();
     }
     done(worker).await;
+}
+
+async fn what_is_odd_costs_one_evaluation() {
+    let worker = python();
+    for (source, kind) in [
+        ("raise ValueError('\\ud83d')", "ValueError"),
+        ("raise ValueError('x' * (1 << 27))", "ValueError"),
+        ("class Bad(Exception):\n  def __str__(self): raise SystemExit\nraise Bad()", "Bad"),
+        ("class Code:\n  def __bool__(self): raise OSError\nraise SystemExit(Code())", "SystemExit"),
+        ("'\\0' + (", "SyntaxError"),
+    ] {
+        assert_eq!(raised(within("its end", worker.eval(source)).await).kind, kind, "{source}");
+    }
+    for source in [
+        "'\\ud83d'",
+        "import sys\ndel sys.stdout",
+        "import os, sys\nsys.stdout = sys.__stdout__\nos.close(1)\nprint('x', end='')",
+        "from unittest import mock\nmock.Mock()",
+        "sys.argv = ('a',)",
+        "import asyncio\nasync def leave(): sys.exit()\nawait asyncio.gather(leave(), leave(), return_exceptions=True)",
+        "import io\nio.TextIOWrapper(sys.__stderr__.buffer).write('x')",
+    ] {
+        drop(outcome(within("its end", worker.eval(source)).await));
+    }
+    let channel = worker.channel("odd", 4).unwrap();
+    let digits = oast::BigInt::parse(&"7".repeat(5000)).unwrap();
+    for value in [Value::BigInt(digits), Value::Date(f64::NAN), Value::Date(1e300)] {
+        channel.put(value).await.unwrap();
+    }
+    let taken = "import oast\n[type(oast.channel('odd').take()).__name__ for _ in range(3)]";
+    let names = ["int", "float", "float"].map(Value::from).to_vec();
+    assert_eq!(value(within("its end", worker.eval(taken)).await), Value::List(names));
+    drop(channel);
+    assert_eq!(status(&worker).await.epoch, 1);
+    done(worker).await;
+}
+
+async fn an_interrupt_before_the_first_step_is_not_lost() {
+    for milliseconds in [0, 5, 20, 60] {
+        let worker = start(stage::python("python").profile(patient()));
+        value(worker.run("1").await);
+        let slow = worker.eval("import time\ntime.sleep(20)\nawait None");
+        pause(milliseconds).await;
+        slow.interrupt();
+        assert!(within("its end", slow).await.is_err());
+        value(worker.run("1").await);
+        assert_eq!(status(&worker).await.epoch, 1, "it lives on");
+        done(worker).await;
+    }
+}
+
+fn patient() -> Profile {
+    let mut profile = kept();
+    profile.limits.grace = Duration::from_secs(8);
+    profile
+}
+
+async fn nothing_beside_it_is_taken_for_a_library() {
+    let scratch = Scratch::new();
+    for name in ["json", "random", "socket", "select", "array", "traceback", "asyncio"] {
+        let text = format!("open({:?}, 'w').close()", scratch.file("taken"));
+        std::fs::write(scratch.file(&format!("{name}.py")), text).unwrap();
+    }
+    let spec = stage::python("python").profile(Profile::trusted()).directory(scratch.directory());
+    for worker in [start(spec.clone()), start(spec.template())] {
+        for _ in 0..3 {
+            value(worker.run("async def f(): return 1\nawait f()").await);
+            assert_eq!(raised(worker.eval("1 / 0").await).kind, "ZeroDivisionError");
+            pause(100).await;
+            worker.restart();
+        }
+        done(worker).await;
+    }
+    assert!(!std::path::Path::new(&scratch.file("taken")).exists(), "one of them ran");
 }

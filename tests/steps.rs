@@ -39,7 +39,12 @@ async fn a_program_in_another_language_carries_them_out() {
     ["user-namespaces", "landlock", "seccomp"].into_iter().for_each(needs);
     let scratch = Scratch::new();
     let directory = scratch.directory();
-    std::fs::write(scratch.file("carry_out.py"), include_str!("fixtures/carry_out.py")).unwrap();
+    for (name, text) in [
+        ("carry_out.py", include_str!("fixtures/carry_out.py")),
+        ("steps.py", include_str!("../src/worker/shims/python/steps.py")),
+    ] {
+        std::fs::write(scratch.file(name), text).unwrap();
+    }
     let found = carry_out(&steps("untrusted", directory), directory);
     assert_eq!(found["lacking"], json!([]), "{found}");
     assert_eq!(found["pid"], 1);

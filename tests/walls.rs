@@ -33,6 +33,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         strangers_write_nothing_that_others_see,
         strangers_have_a_root_of_their_own,
         a_guard_that_is_killed_takes_everything_along,
+        a_guard_alone_holds_its_namespace,
         strangers_reach_no_network,
         strangers_reach_no_other_process,
         strangers_gain_nothing,
@@ -139,6 +140,43 @@ async fn a_guard_that_is_killed_takes_everything_along() {
     })
     .await;
     done(worker).await;
+}
+
+/// What its first process waits for is the end of a pipe. Whoever else had that end would keep all of it alive.
+async fn a_guard_alone_holds_its_namespace() {
+    needs("user-namespaces");
+    let directory = Scratch::new();
+    let own = stranger();
+    // One whose directory is shown anyway, and one whose directory is shown to it.
+    let system = start(Spec::functions("system").profile(untrusted()).directory("/usr/share"));
+    let given = start(Spec::functions("given").profile(untrusted()).directory(directory.directory()));
+    for worker in [own, system, given] {
+        let (found, _): (Vec<String>, Vec<String>) = returned(call(&worker, behave::belongings, ()).await);
+        let process = status(&worker).await.pid;
+        let guard = descendants(getpid()).into_iter().find(|guard| children(*guard).contains(&process)).unwrap();
+        let init = children(guard).into_iter().find(|child| *child != process).unwrap();
+        // Only whoever may look into it is told.
+        if let Ok(cord) = fs::read_link(format!("/proc/{init}/fd/0")) {
+            let cord = cord.to_str().unwrap().to_owned();
+            assert!(!open_files(process).contains(&cord), "the worker has it");
+            let at_the_guard = open_files(guard.as_raw_nonzero().get().unsigned_abs());
+            assert_eq!(at_the_guard.iter().filter(|file| **file == cord).count(), 1, "{at_the_guard:?}");
+        }
+        let foreign = open_files(process).into_iter().filter(|file| file.starts_with("/usr/share") || *file == "/");
+        assert_eq!(foreign.count(), 0, "{found:?}");
+        done(worker).await;
+    }
+}
+
+fn children(pid: rustix::process::Pid) -> Vec<u32> {
+    let pid = pid.as_raw_nonzero();
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().map(|pid| pid.parse().unwrap()).collect()
+}
+
+fn open_files(pid: u32) -> Vec<String> {
+    let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    files.filter_map(|file| Some(fs::read_link(file.path()).ok()?.to_string_lossy().into_owned())).collect()
 }
 
 async fn strangers_reach_no_network() {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use landlock::{ABI, Access, AccessFs, AccessNet, BitFlags, Scope};
 use oast_config::{Files, Network, Privileges};
+use rustix::io::Errno;
 
 use super::{
     plan::Plan,
@@ -88,7 +89,8 @@ fn rule(path: &Path, access: BitFlags<AccessFs>) -> [Step; 3] {
     let allowed = Argument::Beneath(access.bits(), Slot::File);
     [
         Step::new(WHAT, call!(SYS_openat, libc::AT_FDCWD, path, NAMED)).keep(Slot::File).ignoring(None),
-        Step::new(WHAT, call!(SYS_landlock_add_rule, Slot::Rules, PATH_BENEATH, allowed, 0)).ignoring(None),
+        Step::new(WHAT, call!(SYS_landlock_add_rule, Slot::Rules, PATH_BENEATH, allowed, 0))
+            .ignoring(Some(&[Errno::BADF])),
         Step::new(WHAT, call!(SYS_close, Slot::File)).ignoring(None),
     ]
 }

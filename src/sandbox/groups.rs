@@ -28,7 +28,7 @@ use rustix::{
 
 use super::{
     available::{self, Hierarchies},
-    steps::{self, Step},
+    steps::{self, Part, Step},
 };
 
 /// How long the kernel may take to end a group.
@@ -197,7 +197,12 @@ impl Groups {
 
     /// Puts a process, and all that it will start, into them.
     pub(super) fn join(&self) -> impl Iterator<Item = Step> {
-        self.all().flat_map(|group| steps::write("join control groups", &group.join("cgroup.procs"), "0"))
+        self.all().flat_map(|group| {
+            let [open, write, close] = steps::write("join control groups", &group.join("cgroup.procs"), "0");
+            let [open, write] = [open, write].map(|step| step.needing(&[Part::ControlGroups]));
+            // Also where it could not be joined, for it could be written to by whoever has it.
+            [open, write, close.ignoring(None)]
+        })
     }
 
     /// What was counted so far.

@@ -88,7 +88,9 @@ impl Plan {
             Privileges::Kept => (Who::am_i(), Vec::new()),
         };
         enter.extend(steps);
-        let flags = if namespaces::may_map(who) { namespaces::wanted(self) } else { UnshareFlags::empty() };
+        let wanted = namespaces::wanted(self);
+        let may_enter = !wanted.contains(UnshareFlags::NEWUSER) || namespaces::may_map(who);
+        let flags = if may_enter { wanted } else { UnshareFlags::empty() };
         enter.extend(self.enter_namespaces(flags, who)?);
         let confine = self.confine(flags)?;
         Ok(Steps { join: Vec::new(), enter, confine, has_processes: flags.contains(UnshareFlags::NEWPID) })
@@ -101,7 +103,7 @@ impl Plan {
         if is_required && groups.memory.is_none() {
             return Err(at(WHAT)(Errno::OPNOTSUPP));
         }
-        let steps = groups.join().map(|step| step.needing(&[Part::ControlGroups]));
+        let steps = groups.join();
         // The host could not make them.
         Ok(steps.map(|step| if is_required { step.called(WHAT) } else { step.lacking(None) }).collect())
     }

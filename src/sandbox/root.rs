@@ -13,7 +13,7 @@ use super::{
     available,
     files::{DEVICES, SYSTEM},
     plan::Plan,
-    steps::{Argument, Part, Slot, Step, call},
+    steps::{Argument, Call, Part, Slot, Step, call},
 };
 
 /// Where the new root is put together. Every system has it, and nothing that is needed meanwhile is below it.
@@ -38,25 +38,44 @@ const FILES: u64 = 256;
 
 /// What is around a process keeps it from mounting, as some containers do, or shows parts of `/proc` only, and then the
 /// kernel shows no other one; or nothing can be put into the place of this root, as in a `chroot`.
-const REFUSED: &[Errno] = &[Errno::PERM, Errno::ACCESS, Errno::INVAL, Errno::NOENT];
+const REFUSED: &[Errno] = &[Errno::PERM, Errno::ACCESS, Errno::INVAL, Errno::NOENT, Errno::EXIST];
 
 /// Moves a process to a new root, in the new mount namespace that it is in. `own_processes` tells whether it is in a new
 /// namespace of processes, too.
 pub(super) fn steps(plan: &Plan, own_processes: bool) -> Vec<Step> {
     let before = std::env::current_dir().unwrap_or_else(|_gone| "/".into());
     // One that is all there is was given to nobody.
-    let given = Some(&*before).filter(|path| plan.directory && path.parent().is_some() && available::moves_mounts());
+    let is_to_be_shown = |path: &&Path| path.parent().is_some() && !SYSTEM.iter().any(|shown| path.starts_with(shown));
+    let start = Some(&*before).filter(|path| plan.directory && path.parent().is_some());
+    let given = start.filter(is_to_be_shown).filter(|_| available::moves_mounts());
     let mut steps = put_together(plan, given, own_processes);
+    once(&mut steps);
     steps.extend(move_there().map(|step| step.lacking(Some(REFUSED))));
     // The root is this process's now, whatever else fails.
     steps.push(Step::new("leave the old root", call!(SYS_umount2, ".", libc::MNT_DETACH)));
-    let start = given.unwrap_or(Path::new(WRITABLE[2]));
-    steps.extend([go(Path::new("/")), go(start).ignoring(None)]);
+    let start = start.unwrap_or(Path::new(WRITABLE[2]));
+    steps.push(go(Path::new("/")));
+    steps.extend([Path::new(WRITABLE[2]), start].map(|place| go(place).ignoring(None)));
     let of_root = |step: Step| Step { needs: [&[Part::Namespaces, Part::Root], &*step.needs].concat(), ..step };
     // Errors say that it was not mounted, or that nobody but root may be there.
     let undone = [Step::new("leave the new root", call!(SYS_umount2, BASE, libc::MNT_DETACH)), go(&before)];
     let undone = undone.map(|step| step.ignoring(None).needing(&[Part::Namespaces]).unless(&[Part::Root]));
-    steps.into_iter().map(of_root).chain(undone).collect()
+    // It is of the machine's tree, and not read-only: nobody is to find it.
+    let close = Step::new("let go of the directory", call!(SYS_close, Slot::Directory)).ignoring(None);
+    let close = given.map(|_| close.needing(&[Part::Namespaces]));
+    steps.into_iter().map(of_root).chain(undone).chain(close).collect()
+}
+
+/// Several of what is shown are in one directory, which is made once.
+fn once(steps: &mut Vec<Step>) {
+    let mut made: Vec<Call> = Vec::new();
+    steps.retain(|step| {
+        let is_new = !made.contains(&step.call);
+        if step.call.name == "mkdirat" {
+            made.push(step.call.clone());
+        }
+        is_new
+    });
 }
 
 fn put_together(plan: &Plan, given: Option<&Path>, own_processes: bool) -> Vec<Step> {
@@ -69,12 +88,7 @@ fn put_together(plan: &Plan, given: Option<&Path>, own_processes: bool) -> Vec<S
     let options = format!("mode=755,size={room},nr_inodes={}", room / FILE + FILES);
     steps.push(mount("mount a root", "tmpfs", BASE, "tmpfs", (libc::MS_NOSUID | libc::MS_NODEV, &options)));
     steps.extend(show_processes(own_processes));
-    for path in SYSTEM {
-        // Several of them are in one directory.
-        let is_new = |step: &Step| steps.iter().all(|before| before.call != step.call);
-        let shown: Vec<_> = show(Path::new(path)).into_iter().filter(is_new).collect();
-        steps.extend(shown);
-    }
+    SYSTEM.iter().for_each(|path| steps.extend(show(Path::new(path))));
     steps.extend(make_room());
     DEVICES.iter().filter(|path| Path::new(path).exists()).for_each(|path| steps.extend(show_device(path)));
     let mut steps: Vec<_> = steps.into_iter().map(|step| step.lacking(Some(REFUSED))).collect();
@@ -92,24 +106,16 @@ fn take_directory() -> Step {
 
 fn show_directory(path: &Path) -> Vec<Step> {
     const WHAT: &str = "show the directory";
-    if SYSTEM.iter().any(|shown| path.starts_with(shown)) {
-        return Vec::new();
-    }
     let place = below(path);
     let mut above: Vec<_> = place.ancestors().take_while(|above| *above != Path::new(BASE)).collect();
     above.reverse();
     let to = [Argument::from(libc::AT_FDCWD), (&*place).into(), libc::MOVE_MOUNT_F_EMPTY_PATH.into()];
     let [at, to, flags] = to;
-    let moved = [
-        Step::new(WHAT, call!(SYS_move_mount, Slot::Directory, "", at, to, flags)),
-        Step::new(WHAT, call!(SYS_close, Slot::Directory)),
-    ];
-    let shown = above.into_iter().map(|above| directory(WHAT, above)).chain(moved);
-    let shown = shown.map(|step| step.needing(&[Part::Directory]).lacking(Some(REFUSED)));
-    // Once it is there, it must not be there to be written.
-    let protected = make_read_only(WHAT, path, &place).into_iter();
-    let protected = protected.map(|step| step.needing(&[Part::Directory, Part::Root]).lacking(Some(REFUSED)));
-    shown.chain(protected).collect()
+    let moved = Step::new(WHAT, call!(SYS_move_mount, Slot::Directory, "", at, to, flags));
+    let shown = above.into_iter().map(|above| directory(WHAT, above)).chain([moved]);
+    // Without it, or with one that can be written to, the root is worth less than none.
+    let of_both = |step: Step| step.needing(&[Part::Directory, Part::Root]).lacking(Some(REFUSED));
+    shown.chain(make_read_only(WHAT, path, &place)).map(of_both).collect()
 }
 
 fn show_processes(own: bool) -> [Step; 2] {
@@ -205,8 +211,7 @@ fn mount<'a>(
 }
 
 fn directory(what: &'static str, path: &Path) -> Step {
-    // It is there when another one is shown in it already.
-    Step::new(what, call!(SYS_mkdirat, libc::AT_FDCWD, path, 0o755)).ignoring(Some(&[Errno::EXIST]))
+    Step::new(what, call!(SYS_mkdirat, libc::AT_FDCWD, path, 0o755))
 }
 
 fn file(what: &'static str, path: &Path) -> Step {

@@ -60,13 +60,14 @@ pub(super) fn bear(steps: &Steps, shares_memory: bool, work: impl Work) -> Resul
     }
     let (life, hold) = io::pipe().map_err(|error| Failure::at("make a pipe")(errno(&error)))?;
     let shares_memory = shares_memory && launcher::closes_at_once();
-    let mut opening = Opening { steps, shares_memory, work: Some(work), life: Some(life), told: None };
+    let cords = Some((life, hold));
+    let mut opening = Opening { steps, shares_memory, work: Some(work), cords, told: None };
     let opener = vfork::run(open, &mut opening).map_err(Failure::at("fork"))?;
     // With its end, those that it bore are the guard's children.
     let _ = rustix::process::waitpid(Some(opener), WaitOptions::empty());
-    let Opening { work, told, .. } = opening;
+    let Opening { work, told, cords, .. } = opening;
     match told.unwrap_or_else(|| Err(Failure::because("enter namespaces", "whoever was to enter them was killed")))? {
-        Opened::Born { worker, init } => Ok(Born { worker, init: Some((init, hold)) }),
+        Opened::Born { worker, init } => Ok(Born { worker, init: cords.map(|(_life, hold)| (init, hold)) }),
         Opened::Refused => {
             let refused = Lacking::default().and(Part::Namespaces);
             fork_and(|| work.into_iter().for_each(|work| work(outside(refused))))
@@ -94,8 +95,8 @@ struct Opening<'a, W> {
     /// Whether init may have the guard's memory.
     shares_memory: bool,
     work: Option<W>,
-    /// Closes when the guard ends.
-    life: Option<PipeReader>,
+    /// A pipe: init has the one end, and finds it closed when the guard is gone, who alone has the other.
+    cords: Option<(PipeReader, PipeWriter)>,
     told: Option<Result<Opened, Failure>>,
 }
 
@@ -127,8 +128,9 @@ impl<W: Work> Opening<'_, W> {
         }
         // Whoever is of the same user could otherwise look into init, and with it into the guard.
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable);
-        let (life, endings) = (self.life.take(), endings::of_children());
-        let init = Init::new(life.as_ref(), endings.as_ref()).start(self.shares_memory)?;
+        // What is taken out of this here is taken from the guard, for it is the guard's memory.
+        let (life, endings) = (self.cords.as_ref().map(|(life, _)| life), endings::of_children());
+        let init = Init::new(life, endings.as_ref()).start(self.shares_memory)?;
         endings::heed();
         let forked = fork().inspect_err(|_| {
             // Nobody else would.
@@ -137,7 +139,7 @@ impl<W: Work> Opening<'_, W> {
         if let Some(worker) = forked? {
             return Ok(Opened::Born { worker, init });
         }
-        drop((life, endings));
+        drop((self.cords.take(), endings));
         let _ = rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable);
         if let Some(work) = self.work.take() {
             work(Ok(Circumstances { lacking, has_init: true }));

@@ -25,6 +25,10 @@ const LIMIT: ByteSize = ByteSize::kib(4);
 /// How often to look whether the worker process has ended, where the kernel gives no descriptor that tells.
 const LOOK_AGAIN: Timespec = Timespec { tv_sec: 0, tv_nsec: 10_000_000 };
 
+/// How often it is tried to have a process that was just born go first, and how long to wait before the next time.
+const VOLUNTEERINGS: u32 = 20;
+const A_MOMENT: Duration = Duration::from_micros(200);
+
 /// Watches over one worker process.
 pub(super) struct Guard {
     born: Born,
@@ -144,8 +148,13 @@ impl Guard {
     /// Where the whole machine runs out of memory, what can be started anew goes first. It takes a tenth of a millisecond,
     /// which is the guard's to spare, and not the worker process's.
     fn volunteer(&self) {
-        // An error says that it is gone already.
-        drop(std::fs::write(format!("/proc/{}/oom_score_adj", self.born.worker.as_raw_nonzero()), "1000"));
+        let file = format!("/proc/{}/oom_score_adj", self.born.worker.as_raw_nonzero());
+        // It is its user's to write to as soon as the process has run at all. Later errors say that it is gone already.
+        let is_denied = |_: &u32| {
+            let written = std::fs::write(&file, "1000");
+            written.is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+        };
+        (0..VOLUNTEERINGS).take_while(is_denied).for_each(|_| std::thread::sleep(A_MOMENT));
     }
 
     /// Does without consequence what is done at the end, when somebody waits for it: memory that was touched once since the

@@ -28,12 +28,19 @@ pub(super) fn found<'a>(settings: &'a ProcessSettings, sandbox: &Sandbox) -> Res
     let Some(program) = settings.runtime.command.first() else { return Ok(Cow::Borrowed(settings)) };
     let own = settings.environment.iter().find(|(name, _)| name == "PATH").map(|(_, path)| path.clone());
     let path = own.or_else(|| env::var_os("PATH")).unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".into());
+    // The process starts there, and may not find what is relative to here.
+    let directory = absolute(settings.directory.as_deref().unwrap_or(Path::new(".")));
     let candidates: Vec<PathBuf> = if program.contains('/') {
-        vec![settings.directory.clone().unwrap_or_default().join(program)]
+        vec![directory.join(program)]
     } else {
-        env::split_paths(&path).map(|folder| folder.join(program)).collect()
+        env::split_paths(&path).map(|folder| directory.join(folder).join(program)).collect()
     };
-    let is_seen = |path: &&PathBuf| sandbox.files == Files::All || SYSTEM.iter().any(|shown| path.starts_with(shown));
+    let own = settings.directory.is_some().then_some(&directory);
+    let is_seen = |path: &&PathBuf| {
+        let is_shown =
+            SYSTEM.iter().any(|shown| path.starts_with(shown)) || own.is_some_and(|own| path.starts_with(own));
+        sandbox.files == Files::All || is_shown
+    };
     let Some(executable) = candidates.iter().filter(is_seen).find(|path| is_executable(path)) else {
         return Err(missing(settings, sandbox, program, &path.to_string_lossy()));
     };
@@ -41,6 +48,11 @@ pub(super) fn found<'a>(settings: &'a ProcessSettings, sandbox: &Sandbox) -> Res
     command[0] = executable.to_string_lossy().into_owned();
     let runtime = RuntimeSettings { command, ..settings.runtime.clone() };
     Ok(Cow::Owned(ProcessSettings { runtime, ..settings.clone() }))
+}
+
+/// Without a look at what is there; a directory of this process that is gone has no path.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_gone| path.to_owned())
 }
 
 fn is_executable(path: &Path) -> bool {
@@ -52,7 +64,7 @@ fn missing(settings: &ProcessSettings, sandbox: &Sandbox, program: &str, path: &
     let (place, hint) = match sandbox.files {
         Files::All => (place, "install it, or set `python.executable`"),
         Files::ReadOnly => (
-            format!("{place} among what the system has"),
+            format!("{place} among what the system has, or in the directory of the worker"),
             "where files are withheld, nothing else is seen: install the system's, such as `apt-get install python3`",
         ),
     };

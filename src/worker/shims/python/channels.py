@@ -91,8 +91,8 @@ class Channel:
         if end is None or end.room == 0:
             return False
         with held:
-            end.room -= 1
             self.say(PUT, *message)
+            end.room -= 1
         return True
 
     def look(self):
@@ -126,6 +126,7 @@ def carried(value):
 
 def wait_for_channel():
     """Waits for the next frame, in the midst of an evaluation."""
+    must_be_main()
     with held:
         control.read()
         sort_frames()
@@ -138,7 +139,13 @@ async def something_for_a_channel():
     await waiter
 
 
+def must_be_main():
+    if _thread.get_ident() != MAIN:
+        raise RuntimeError("channels are for the thread that evaluates, and not for those that it starts")
+
+
 def hear_what_came():
+    must_be_main()
     with held:
         while control.is_readable():
             control.read()
@@ -153,6 +160,8 @@ def sort_frames():
             hear_channel(frame[2])
         else:
             later.append(frame)
+            if loop is not None and loop.is_running():
+                loop.stop()
         frame = control.next()
 
 

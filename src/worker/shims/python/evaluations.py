@@ -8,7 +8,7 @@ threads = {}
 
 def running():
     """Which evaluation runs in the main thread."""
-    return current or in_task.get()
+    return in_task.get() or current
 
 
 def by():
@@ -55,10 +55,12 @@ def on_signal(*_):
     """A frame has come, or somebody insists. Raises where it is the running evaluation that is to end."""
     id = running()
     if not is_interrupted(id):
+        # One that waits may be about to go on, for a long time.
+        for waiting in list(tasks):
+            if is_interrupted(waiting):
+                insist_on(waiting)
         return
-    if id not in insisting:
-        insisting.add(id)
-        start_thread(insist, (id,))
+    insist_on(id)
     if Held.depth == 0:
         raise KeyboardInterrupt
 
@@ -72,8 +74,19 @@ def on_sigint(*_):
 insisting = set()
 
 
-def insist(id):
+def insist_on(id):
     """Code may catch what is raised, and go on."""
+    if id in insisting:
+        return
+    insisting.add(id)
+    try:
+        start_thread(insist, (id,))
+    except Exception:
+        # There may be no room for a thread. Then it is raised once.
+        insisting.discard(id)
+
+
+def insist(id):
     while id in insisting:
         time.sleep(0.5)
         if id in insisting:
@@ -102,13 +115,18 @@ def evaluate(id, body):
     arguments = [body.text() for _ in range(body.take("Q"))]
     began = Began(id, body.take("?"))
     page[0] = id
+    global current
     try:
+        # What the compiler warns of is printed on its behalf.
+        current = id
         run = compiled(source, name, is_program)
-        sys.argv[:] = [name or "", *arguments]
+        sys.argv = [name or "", *arguments]
         if is_program:
             became_program(name)
     except BaseException as error:
+        current = 0
         return began.failed(error)
+    current = 0
     began.step(run, is_program)
 
 
@@ -129,7 +147,7 @@ class Began:
     def end(self, result):
         """Replies with what comes out of this, which can be interrupted."""
         global current
-        before = attend(True)
+        before, outer = attend(True), current
         try:
             try:
                 current = self.id
@@ -138,12 +156,14 @@ class Began:
                 value = result()
                 carried, shown_as, payload = self.carried(value)
             finally:
-                current = 0
+                current = outer
         except BaseException as error:
-            current = 0
+            current = outer
             attend(before)
+            leave_if_forked(error)
             return self.failed(error)
         attend(before)
+        leave_if_forked(None)
         insisting.discard(self.id)
         try:
             self.reply(carried, shown_as, payload)
@@ -164,10 +184,16 @@ class Began:
         insisting.discard(self.id)
         if is_interrupted(self.id) and isinstance(error, (KeyboardInterrupt, cancelled())):
             return self.reply(u32(2), None)
-        if isinstance(error, SystemExit) and not error.code:
+        if isinstance(error, SystemExit) and (error.code is None or type(error.code) is int and error.code == 0):
             return self.reply(NOTHING, "")
-        kind, message = raised(error)
-        self.reply(u32(1) + text(kind) + text(message) + text(traceback_of(error)), None)
+        try:
+            kind, message = raised(error)
+            trace = traceback_of(error)
+        except BaseException as problem:
+            kind, message, trace = type(error).__name__, f"it cannot be told: {type(problem).__name__}", ""
+        # Both ends of a long text are kept: what it says first, and where it came from.
+        most = min(LONGEST_TEXT, LIMIT // 64)
+        self.reply(u32(1) + text(kind[:most]) + text(message[:most]) + text(trace[-most:]), None)
 
     def reply(self, result, shown_as, payload=()):
         usage = pack_usage(*duration(time.monotonic() - self.wall), *duration(time.process_time() - self.cpu), 0)
@@ -177,16 +203,21 @@ class Began:
 def flush():
     """Also what the code has put in the place of a stream."""
     for stream in streams:
-        if stream.waiting:
-            stream.flush()
+        try:
+            if stream.waiting:
+                stream.flush()
+        except OSError:
+            # The code has closed it.
+            stream.waiting = []
         # The host forgets who printed last when an evaluation has ended.
         stream.by = None
-    for stream in (sys.stdout, sys.stderr):
-        if stream not in streams:
-            try:
+    for name in ("stdout", "stderr"):
+        try:
+            stream = getattr(sys, name, None)
+            if stream is not None and stream is not streams[0] and stream is not streams[1]:
                 stream.flush()
-            except Exception:
-                pass
+        except Exception:
+            pass
 
 
 # The result of what has no value.
@@ -244,6 +275,8 @@ def compiled(source, name, is_program):
 
 
 async def awaiting(run):
+    if is_interrupted(running()):
+        raise KeyboardInterrupt
     value = None
     for code in run:
         value = eval(code, main.__dict__)
@@ -270,7 +303,7 @@ class Sources:
 
     @classmethod
     def show(cls):
-        import linecache
+        linecache = library("linecache")
         for name, source in cls.texts.items():
             linecache.cache[name] = (len(source), None, source.splitlines(True), name)
 
@@ -287,7 +320,7 @@ def raised(error):
 
 def traceback_of(error):
     try:
-        import traceback
+        traceback = library("traceback")
         Sources.show()
         hide_shim(error, set())
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))

@@ -13,9 +13,12 @@ This text is several files, one behind another: `frames`, `values`, `output`, `e
 """
 import _ast
 import _thread
+import array
 import fcntl
+import io
 import mmap
 import os
+import select
 import signal
 import struct
 import sys
@@ -104,7 +107,6 @@ class Control:
         self.received += got
 
     def is_readable(self):
-        import select
         return bool(select.select([CONTROL], [], [], 0)[0])
 
     def send(self, kind, id, body, payload=()):
@@ -122,7 +124,21 @@ class Control:
 def write_all(descriptor, data):
     data = memoryview(data)
     while data:
-        data = data[os.write(descriptor, data):]
+        try:
+            data = data[os.write(descriptor, data):]
+        except BlockingIOError:
+            # Somebody who has the same pipe does not want to wait for room.
+            select.select([], [descriptor], [])
+
+
+def library(name):
+    """A module of the standard library, and none that lies where the process was started."""
+    import importlib
+    before, sys.path[:] = sys.path[:], [place for place in sys.path if place]
+    try:
+        return importlib.import_module(name)
+    finally:
+        sys.path[:] = before
 
 
 def leave():

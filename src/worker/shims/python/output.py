@@ -1,15 +1,16 @@
 # What the code prints, and on whose behalf.
 
-class Stream:
+class Stream(io.TextIOBase):
     """Writes to a pipe on behalf of whoever prints, who is told to the host before the bytes are there."""
 
     encoding, errors, newlines = "utf-8", "backslashreplace", None
-    closed, line_buffering, mode = False, True, "w"
+    line_buffering, mode = True, "w"
 
     def __init__(self, name, descriptor, number):
         self.name, self.descriptor, self.number = name, descriptor, number
         self.position, self.by, self.waiting, self.waiting_for = 0, None, [], None
         self.lock = _thread.RLock()
+        self.is_forked = False
         self.buffer = Binary(self)
 
     def write(self, text):
@@ -33,15 +34,11 @@ class Stream:
             data, self.waiting = b"".join(self.waiting), []
             if not data:
                 return
-            if self.waiting_for != self.by and not forked:
+            if self.waiting_for != self.by and not self.is_forked:
                 self.by = self.waiting_for
                 control.send(PRINTING, self.by, u32(self.number) + u64(self.position))
             self.position += len(data)
             write_all(self.descriptor, data)
-
-    def writelines(self, lines):
-        for line in lines:
-            self.write(line)
 
     def fileno(self):
         return self.descriptor
@@ -49,14 +46,8 @@ class Stream:
     def isatty(self):
         return False
 
-    def readable(self):
-        return False
-
     def writable(self):
         return True
-
-    def seekable(self):
-        return False
 
     def close(self):
         self.flush()
@@ -65,13 +56,13 @@ class Stream:
         self.flush()
 
 
-class Binary:
+class Binary(io.BufferedIOBase):
     """The same for bytes."""
 
-    closed, mode = False, "wb"
+    mode = "wb"
 
     def __init__(self, stream):
-        self.stream, self.name, self.raw = stream, stream.name, self
+        self.stream, self.name = stream, stream.name
 
     def write(self, data):
         data = bytes(data)
@@ -90,3 +81,6 @@ class Binary:
 
     def writable(self):
         return True
+
+    def close(self):
+        self.flush()

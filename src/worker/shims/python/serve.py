@@ -7,6 +7,7 @@ def reset():
         loop.call_soon(loop.stop)
         run_loop()
     for began in list(tasks.values()):
+        insisting.discard(began.id)
         del tasks[began.id]
         began.reply(u32(2), None)
     ends.clear()
@@ -29,10 +30,23 @@ def interrupt(id):
 
 
 def after_fork():
-    """A child of this process is nobody's worker."""
-    global forked
-    forked = True
+    """A child of this process is nobody's worker, and has none of its threads."""
+    global CONTROL
     os.close(CONTROL)
+    CONTROL = -1
+    control.writing = _thread.allocate_lock()
+    for stream in streams:
+        stream.is_forked, stream.lock, stream.waiting = True, _thread.RLock(), []
+
+
+def leave_if_forked(error):
+    """A child that comes to the end of the code ends with it."""
+    if CONTROL == -1:
+        if error is not None:
+            os.write(2, traceback_of(error).encode("utf-8", "replace"))
+        for stream in streams:
+            stream.flush()
+        os._exit(0 if error is None else 1)
 
 
 def serve():
@@ -40,7 +54,14 @@ def serve():
     while not (is_leaving and not tasks):
         frame = later.pop(0) if later else control.next()
         if frame is None:
-            wait_for_frames()
+            try:
+                wait_for_frames()
+            except OSError:
+                # The code has closed the channel.
+                leave()
+            except BaseException:
+                # A signal of the code's own, or what a task has left in the loop: nobody's by now.
+                pass
             continue
         kind, id, body = frame
         if kind == EVALUATE:
@@ -71,7 +92,7 @@ def begin(control_channel, shared_page, limit):
     oast = ModuleType("oast", "What a worker process does for its code.")
     oast.channel, oast.ChannelClosed = Channel, ChannelClosed
     sys.modules["oast"] = oast
-    sys.argv[:] = [""]
+    sys.argv = [""]
     become_main()
     listen_for_frames()
     os.register_at_fork(after_in_child=after_fork)
@@ -88,13 +109,14 @@ def listen_for_frames():
 
 def main_program(role, first, second, *rest):
     let_go_of(SHIM)
-    # Modules are looked for where the process starts, and not where this file is.
-    sys.path[0] = ""
+    # Nothing is looked for where this file is, nor, until it is confined, where the process was started.
+    del sys.path[0]
     channels = int(first), int(second)
     if role == "template":
         channels = serve_as_template(*channels, rest)
     else:
         channels += int(rest[0]),
+    sys.path.insert(0, "")
     begin(*channels)
     # It interleaves, can be interrupted and reset, evaluates, and calls no functions; so many evaluations it takes ahead.
     control.send(HELLO, 0, text("python") + b"\1\1\1\1\0" + u32(64) + bytes(40))
@@ -107,6 +129,5 @@ def let_go_of(shim):
         os.close(int(os.path.basename(shim)))
 
 
-forked = False
 main_program(*sys.argv[1:])
 # What the code has registered runs, as at the end of any program.

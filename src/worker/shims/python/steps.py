@@ -1,4 +1,6 @@
 # The system calls that confine a process, carried out one by one. What they are says `src/sandbox/steps.rs`.
+import struct
+
 
 def carry_out(steps, lacking):
     kept = {}
@@ -31,14 +33,14 @@ def argument_of(argument, kept):
     import ctypes
     (kind, value), = argument.items()
     if kind in ("number", "kept"):
-        return ctypes.c_long(value if kind == "number" else kept[value]), None
+        return ctypes.c_long(value if kind == "number" else kept.get(value, -1)), None
     inner = None
     if kind == "text":
         content = (value.encode() if isinstance(value, str) else bytes(value)) + b"\0"
     elif kind == "bytes":
         content = bytes(value)
     elif kind == "beneath":
-        content = struct.pack("=Qi", value[0], kept[value[1]])
+        content = struct.pack("=Qi", value[0], kept.get(value[1], -1))
     else:
         inner = ctypes.create_string_buffer(bytes(value), len(value))
         content = struct.pack("@HP", len(value) // 8, ctypes.addressof(inner))

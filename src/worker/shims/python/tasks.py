@@ -6,8 +6,8 @@ tasks = {}
 
 def event_loop():
     global loop
-    if loop is None:
-        import asyncio
+    if loop is None or loop.is_closed():
+        asyncio = library("asyncio")
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         loop.add_reader(CONTROL, loop.stop)
@@ -39,12 +39,16 @@ def end_task(began, task):
 def run_loop():
     """Runs the event loop until it is stopped."""
     before = attend(True)
-    try:
-        loop.run_forever()
-    except (KeyboardInterrupt, SystemExit):
-        # It was raised in a task, which has ended with it: the loop is to tell.
-        loop.call_soon(loop.stop)
-        loop.run_forever()
+    for id, began in tasks.items():
+        if is_interrupted(id):
+            began.task.cancel()
+    while True:
+        try:
+            loop.run_forever()
+            break
+        except (KeyboardInterrupt, SystemExit):
+            # It was raised in a task, which has ended with it: the loop is to tell.
+            loop.call_soon(loop.stop)
     attend(before)
 
 

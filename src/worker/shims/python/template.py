@@ -14,16 +14,16 @@ SET_DEATH_SIGNAL, SET_DUMPABLE, SET_NAME, SET_SUBREAPER = 1, 4, 15, 36
 def serve_as_template(steps, program, modules):
     """Returns in each process that is forked: the descriptors of its channel and its page, and the longest frame."""
     # What its forks need is imported here, once for all.
-    import array, ctypes, gc, json, random, select, socket
+    import ctypes, gc, json, random, socket
     import_alone(modules)
     with open(steps, "rb") as file:
         plan = json.loads(file.read())
     name_process(b"oast-template")
     host = socket.socket(fileno=0)
-    threads = len(os.listdir("/proc/self/task"))
-    if threads > 1:
-        because = f"the modules that it imports have started {threads - 1} threads"
-        return tell_host(FAILED, text("fork") + u32(0) + text(because)) or os._exit(1)
+    because = what_forks_would_not_be_rid_of(program)
+    if because:
+        tell_host(FAILED, text("fork") + u32(0) + text(f"the modules that it imports {because}"))
+        os._exit(1)
     gc.collect()
     gc.freeze()
     tell_host(WARM, b"")
@@ -50,8 +50,23 @@ def import_alone(modules):
         del os.environ[name]
 
 
+def what_forks_would_not_be_rid_of(program):
+    threads = len(os.listdir("/proc/self/task")) - 1
+    if threads:
+        return f"have started {threads} threads, which no fork has"
+    known = {0, 1, 2, program}
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if number not in known:
+                return f"hold {os.readlink(f'/proc/self/fd/{number}')} open, which forks would have, however they are confined"
+        except OSError:
+            # The one that listed them.
+            pass
+    return None
+
+
 def hear_host(host):
-    import array, socket
+    import socket
     header, ancillary, _, _ = host.recvmsg(prefix.size, socket.CMSG_SPACE(3 * 4), socket.MSG_WAITALL)
     descriptors = array.array("i")
     for _, _, data in ancillary:
@@ -79,6 +94,7 @@ def be_forked(plan, program, descriptors):
         theirs.close()
         environment = {**os.environ, "OAST_WORKER": f"guard:{ours.fileno()}:{opener}"}
         os.set_inheritable(ours.fileno(), True)
+        os.set_inheritable(program, False)
         os.execve(program, ["oast-guard"], environment)
     ours.close()
     os.close(program)
@@ -101,14 +117,19 @@ def be_opener(plan, guard, guard_pid):
     if not plan["has_processes"] or "namespaces" in lacking:
         guard.sendall(b'"alone"')
     else:
+        # Whoever is of the same user could otherwise look into init.
+        control_process(SET_DUMPABLE, 0)
         init = os.fork()
         if init == 0:
-            guard.close()
-            be_init(life)
+            try:
+                be_init(life)
+            finally:
+                os._exit(0)
         worker = os.fork()
         if worker:
             guard.sendall(json.dumps({"born": {"worker": worker, "init": init}}).encode())
             os._exit(0)
+        control_process(SET_DUMPABLE, 1)
         guard_pid = None
     guard.close()
     os.close(life)
@@ -132,7 +153,7 @@ def confine(plan, lacking, guard):
 
 
 def hear_guard(guard):
-    import array, json, socket
+    import json, socket
     header, ancillary, _, _ = guard.recvmsg(4, socket.CMSG_SPACE(3 * 4))
     descriptors = array.array("i")
     for _, _, data in ancillary:
@@ -148,10 +169,9 @@ def hear_guard(guard):
 
 def be_init(life):
     """Keeps a namespace for as long as its guard lives, and collects orphans. Holds nothing, and runs nobody's code."""
-    import select
     name_process(b"oast-init")
-    # Whoever is of the same user could otherwise look into it.
-    control_process(SET_DUMPABLE, 0)
+    # The kernel keeps the first process of a namespace from signals that it does not handle.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.dup2(life, 0)
     os.closerange(1, 1 << 16)
     woken, wake = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -165,7 +185,6 @@ def be_init(life):
                 pass
         except OSError:
             pass
-    os._exit(0)
 
 
 def reseed():

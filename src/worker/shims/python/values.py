@@ -31,13 +31,15 @@ class Body:
         return READERS[self.take("I")](self)
 
     def array(self):
-        from array import array
-        code = "bBBhHiIqQfd"[self.take("I")]
-        return array(code, self.data())
+        return array.array("bBBhHiIqQfd"[self.take("I")], self.data())
 
     def date(self):
-        from datetime import datetime, timezone
-        return datetime.fromtimestamp(self.take("d") / 1000, timezone.utc)
+        """What is no date in Python stays a number of milliseconds."""
+        date, milliseconds = library("datetime"), self.take("d")
+        try:
+            return date.datetime.fromtimestamp(milliseconds / 1000, date.timezone.utc)
+        except (ValueError, OverflowError, OSError):
+            return milliseconds
 
     def handle(self):
         self.take("Q")
@@ -58,7 +60,7 @@ READERS = [
     lambda body: None,
     lambda body: body.take("?"),
     lambda body: body.take("q"),
-    lambda body: int(body.text()),
+    lambda body: with_all_digits(int, body.text()),
     lambda body: body.take("d"),
     Body.text,
     Body.data,
@@ -80,7 +82,7 @@ def frozen(key):
 
 
 def text(value):
-    data = value.encode("utf-8", "surrogateescape").decode("utf-8", "replace").encode()
+    data = value.encode("utf-8", "surrogatepass").decode("utf-8", "replace").encode()
     return u64(len(data)) + data
 
 
@@ -104,11 +106,13 @@ class Writer:
             self.parts.append(tagged_length(1, len(data)))
             self.payload.append(data)
 
-    def nested(self, number, items, count):
+    def nested(self, number, items):
         self.depth += 1
         if self.depth >= MAX_DEPTH:
             raise Refused(f"it nests deeper than {MAX_DEPTH}, or is its own part")
-        self.parts.append(tagged_length(number, count))
+        # A thread may add some meanwhile.
+        items = list(items)
+        self.parts.append(tagged_length(number, len(items) // 2 if number == 8 else len(items)))
         for item in items:
             self.value(item)
         self.depth -= 1
@@ -117,7 +121,7 @@ class Writer:
         if value in INTS:
             self.parts.append(tagged_i64(2, value))
         else:
-            self.parts.append(u32(3) + text(decimal(value)))
+            self.parts.append(u32(3) + text(with_all_digits(str, value)))
 
     def array(self, element, data):
         self.parts.append(u32(9) + u32(element))
@@ -129,7 +133,8 @@ class Writer:
             return self.handle(value)
         if value.ndim == 1:
             return self.array(element, contiguous(value))
-        self.nested(8, ["shape"], 2)
+        self.parts.append(tagged_length(8, 2))
+        self.value("shape")
         self.value(list(value.shape))
         self.value("data")
         self.array(element, contiguous(value))
@@ -138,15 +143,15 @@ class Writer:
         self.parts.append(u32(11) + u64(0) + text(type(value).__name__) + text(shown(value)))
 
 
-def decimal(value):
-    """All digits of a number, however many."""
+def with_all_digits(convert, value):
+    """A number from its digits, or the other way, however many there are."""
     limit = getattr(sys, "set_int_max_str_digits", None)
     if limit is None:
-        return str(value)
+        return convert(value)
     before = sys.get_int_max_str_digits()
     limit(0)
     try:
-        return str(value)
+        return convert(value)
     finally:
         limit(before)
 
@@ -163,11 +168,11 @@ WRITERS = {
     int: Writer.int,
     float: lambda writer, value: writer.parts.append(tagged_f64(4, value)),
     str: lambda writer, value: writer.parts.append(u32(5) + text(value)),
-    list: lambda writer, value: writer.nested(7, value, len(value)),
-    tuple: lambda writer, value: writer.nested(7, value, len(value)),
-    set: lambda writer, value: writer.nested(7, value, len(value)),
-    frozenset: lambda writer, value: writer.nested(7, value, len(value)),
-    dict: lambda writer, value: writer.nested(8, pairs(value.items()), len(value)),
+    list: lambda writer, value: writer.nested(7, value),
+    tuple: lambda writer, value: writer.nested(7, value),
+    set: lambda writer, value: writer.nested(7, value),
+    frozenset: lambda writer, value: writer.nested(7, value),
+    dict: lambda writer, value: writer.nested(8, pairs(list(value.items()))),
 }
 for binary in (bytes, bytearray, memoryview):
     WRITERS[binary] = lambda writer, value: (writer.parts.append(u32(6)), writer.data(bytes_of(value)))
@@ -186,16 +191,22 @@ def contiguous(array):
 
 def writer_of(value):
     """How something is carried whose type is none of the usual: as what it is like, or as a handle."""
-    numpy, array, datetime = (sys.modules.get(name) for name in ("numpy", "array", "datetime"))
-    if numpy is not None and isinstance(value, numpy.ndarray):
-        return Writer.numpy
-    if numpy is not None and isinstance(value, (numpy.bool_, numpy.integer, numpy.floating)):
-        return lambda writer, value: writer.value(value.item())
-    if array is not None and isinstance(value, array.array) and value.typecode in ARRAYS:
+    if isinstance(value, array.array) and value.typecode in ARRAYS:
         return lambda writer, value: writer.array(ARRAYS[value.typecode], value)
-    if datetime is not None and isinstance(value, datetime.datetime):
+    numpy, dates = (sys.modules.get(name) for name in ("numpy", "datetime"))
+    if is_one(value, numpy, "ndarray"):
+        return Writer.numpy
+    if is_one(value, numpy, "bool_", "integer", "floating") and type(value.item()) in WRITERS:
+        return lambda writer, value: writer.value(value.item())
+    if is_one(value, dates, "datetime"):
         return lambda writer, value: writer.parts.append(tagged_f64(10, value.timestamp() * 1000))
     return Writer.handle
+
+
+def is_one(value, module, *names):
+    """Whether it is of one of a module's types. Any module may have that name."""
+    types = (getattr(module, name, None) for name in names)
+    return any(isinstance(kind, type) and isinstance(value, kind) for kind in types)
 
 
 def shown(value):
@@ -208,10 +219,9 @@ def shown(value):
 
 
 def small(value):
-    is_container = isinstance(value, (str, bytes, bytearray, list, tuple, dict, set, frozenset)) or hasattr(value, "typecode")
-    return not is_container or len(value) <= 1000
+    containers = (str, bytes, bytearray, list, tuple, dict, set, frozenset, array.array)
+    return not isinstance(value, containers) or len(value) <= 1000
 
 
 def brief(value):
-    import reprlib
-    return reprlib.repr(value)
+    return library("reprlib").repr(value)
