@@ -26,6 +26,7 @@ pub(crate) fn tests() -> Vec<Trial> {
         classes_are_of_main,
         tracebacks_show_the_cell_alone,
         an_exit_ends_the_evaluation_and_not_the_worker,
+        a_program_that_exits_ends_its_process_with_its_code,
         a_thread_prints_for_the_evaluation_that_started_it,
         processes_that_it_forks_are_nobodys_workers,
         output_below_python_is_captured,
@@ -167,6 +168,10 @@ async fn tracebacks_show_the_cell_alone() {
     let error = raised(worker.eval("def f(x):\n    return 1 / x\n\nf(0)").await);
     assert_eq!((error.kind.as_str(), error.message.as_str()), ("ZeroDivisionError", "division by zero"));
     assert!(error.traceback.contains("return 1 / x") && error.traceback.contains("line 4"), "{}", error.traceback);
+    // What marks the place, in a Python that does, stands below it.
+    let mut lines = error.traceback.lines().skip_while(|line| !line.contains("return 1 / x"));
+    let (line, marks) = (lines.next().unwrap(), lines.next().unwrap_or_default());
+    assert!(!marks.contains('^') || marks.find('^') == line.find('/'), "{}", error.traceback);
     assert!(!error.traceback.contains("/proc/") && !error.traceback.contains("asyncio"), "{}", error.traceback);
     let error = raised(worker.eval("import asyncio\nawait asyncio.sleep(0)\nf(0)").await);
     assert!(error.traceback.contains("return 1 / x") && !error.traceback.contains("/proc/"), "{}", error.traceback);
@@ -182,6 +187,16 @@ async fn an_exit_ends_the_evaluation_and_not_the_worker() {
     assert_eq!(raised(worker.eval("sys.exit(3)").await).kind, "SystemExit");
     assert_eq!(value(worker.eval("sys.argv").await), Value::List(vec!["".into()]));
     assert_eq!(status(&worker).await.epoch, 1);
+    done(worker).await;
+}
+
+async fn a_program_that_exits_ends_its_process_with_its_code() {
+    let worker = python();
+    let source = "print('before', end='')\nraise SystemExit(7)".to_owned();
+    let code = oast::Code { source, name: "/nowhere/program.py".to_owned(), module: true, arguments: Vec::new() };
+    let request = oast::Request { job: oast::Job::Code(code), fetch: false };
+    let ended = within("its end", worker.submit(request, oast::EvalOptions::default())).await;
+    assert_eq!(cause(ended), Cause::Exit(7));
     done(worker).await;
 }
 

@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     env,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -35,12 +36,11 @@ pub(super) fn found<'a>(settings: &'a ProcessSettings, sandbox: &Sandbox) -> Res
     } else {
         env::split_paths(&path).map(|folder| directory.join(folder).join(program)).collect()
     };
-    let own = settings.directory.is_some().then_some(&directory);
-    let is_seen = |path: &&PathBuf| {
-        let is_shown =
-            SYSTEM.iter().any(|shown| path.starts_with(shown)) || own.is_some_and(|own| path.starts_with(own));
-        sandbox.files == Files::All || is_shown
-    };
+    let own = settings.directory.is_some().then_some(&*directory).filter(|directory| is_given(directory));
+    let is_shown = |path: &Path| SYSTEM.iter().map(Path::new).chain(own).any(|shown| path.starts_with(shown));
+    // A link leads to what must be shown as well.
+    let leads_to_shown = |path: &Path| path.canonicalize().is_ok_and(|target| is_shown(&target));
+    let is_seen = |path: &&PathBuf| sandbox.files == Files::All || (is_shown(path) && leads_to_shown(path));
     let Some(executable) = candidates.iter().filter(is_seen).find(|path| is_executable(path)) else {
         return Err(missing(settings, sandbox, program, &path.to_string_lossy()));
     };
@@ -53,6 +53,14 @@ pub(super) fn found<'a>(settings: &'a ProcessSettings, sandbox: &Sandbox) -> Res
 /// Without a look at what is there; a directory of this process that is gone has no path.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_gone| path.to_owned())
+}
+
+/// Whether a directory is shown to strangers that start in it: they are nobody where this process is root.
+fn is_given(directory: &Path) -> bool {
+    const OF_OTHERS: u32 = 0o005;
+    let is_open = |found: std::fs::Metadata| found.mode() & OF_OTHERS == OF_OTHERS;
+    let is_reached = |path: &Path| !rustix::process::geteuid().is_root() || path.metadata().is_ok_and(is_open);
+    directory.parent().is_some() && directory.ancestors().all(is_reached)
 }
 
 fn is_executable(path: &Path) -> bool {

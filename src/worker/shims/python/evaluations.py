@@ -134,11 +134,12 @@ class Began:
     """An evaluation that has begun."""
 
     def __init__(self, id, fetch):
-        self.id, self.fetch = id, fetch
+        self.id, self.fetch, self.is_program = id, fetch, False
         self.wall, self.cpu, self.task = time.monotonic(), time.process_time(), None
 
     def step(self, run, is_program):
         """Runs what needs nothing awaited; what does becomes a task, wholly."""
+        self.is_program = is_program
         for code in run:
             if code.co_flags & AWAITS:
                 return begin_task(self, awaiting(run))
@@ -186,6 +187,8 @@ class Began:
             return self.reply(u32(2), None)
         if isinstance(error, SystemExit) and (error.code is None or type(error.code) is int and error.code == 0):
             return self.reply(NOTHING, "")
+        if self.is_program and isinstance(error, SystemExit):
+            leave_with(error.code)
         try:
             kind, message = raised(error)
             trace = traceback_of(error)
@@ -305,7 +308,8 @@ class Sources:
     def show(cls):
         linecache = library("linecache")
         for name, source in cls.texts.items():
-            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+            # Whoever marks a part of a line counts on its end.
+            linecache.cache[name] = (len(source), None, [line + "\n" for line in source.splitlines()], name)
 
 
 def raised(error):
@@ -339,6 +343,15 @@ def hide_shim(error, seen):
     error.__traceback__ = frames
     hide_shim(error.__cause__, seen)
     hide_shim(error.__context__, seen)
+
+
+def leave_with(code):
+    """A program has ended its process: with a number, or with a last word."""
+    if type(code) is not int:
+        streams[1].write(f"{code}\n")
+        code = 1
+    flush()
+    os._exit(code & 0xff)
 
 
 def join_threads():
