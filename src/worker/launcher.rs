@@ -92,12 +92,9 @@ impl From<Failed> for Failure {
 fn launch() -> Result<(), Failure> {
     must_be_single_threaded()?;
     if let Some(ward) = std::env::var(super::MARK).ok().and_then(|mark| Ward::of(&mark)) {
-        let (first, descriptors) = receive()?;
+        let (launch, descriptors) = receive_launch()?;
         forget_mark();
-        return match first {
-            ToLauncher::Launch(launch) => adopt(&launch, descriptors, ward),
-            _ => Err(malformed("it is no launch")),
-        };
+        return adopt(&launch, descriptors, ward);
     }
     // Those that are meant to come have not come yet.
     close_from(3);
@@ -107,7 +104,10 @@ fn launch() -> Result<(), Failure> {
         ToLauncher::Launch(launch) => become_guard(&launch, descriptors, None),
         ToLauncher::WarmUp(settings) if !settings.runtime.command.is_empty() => foreign::become_template(&settings),
         ToLauncher::WarmUp(settings) => match template::serve(&settings)? {
-            Some(warmed) => take_launch(warmed),
+            Some(warmed) => {
+                let (launch, descriptors) = receive_launch()?;
+                become_guard(&launch, descriptors, Some(warmed))
+            }
             None => Ok(()),
         },
         ToLauncher::Fork | ToLauncher::Retire => Err(malformed("it is no template")),
@@ -119,9 +119,9 @@ fn launch() -> Result<(), Failure> {
 }
 
 /// A template has forked this process: its launch is on its lifeline.
-fn take_launch(warmed: Warmed) -> Result<(), Failure> {
+fn receive_launch() -> Result<(Box<Launch>, Vec<OwnedFd>), Failure> {
     match receive()? {
-        (ToLauncher::Launch(launch), descriptors) => become_guard(&launch, descriptors, Some(warmed)),
+        (ToLauncher::Launch(launch), descriptors) => Ok((launch, descriptors)),
         (ToLauncher::WarmUp(_) | ToLauncher::Fork | ToLauncher::Probe | ToLauncher::Retire, _) => {
             Err(malformed("it is no launch"))
         }

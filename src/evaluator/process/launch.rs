@@ -15,6 +15,7 @@ use oast_config::{ByteSize, Files, Latency, Mechanism, Network, Privileges, Sand
 use super::{ProcessSettings, spawner::Start, talk, template::Making};
 use crate::{
     sandbox::{
+        Plan, Rlimits,
         groups::{self, Groups},
         rlimits,
     },
@@ -58,34 +59,38 @@ pub(super) fn send(
     let lends = launch.profile.sandbox.files == Files::ReadOnly;
     let template = settings.template.as_ref().filter(|_| lends);
     let groups = template.map_or_else(|| Groups::named(group_limits), |template| template.lend(group_limits));
-    let message = ToLauncher::Launch(Box::new(message(settings, launch, &groups)));
+    // What nobody has named is where its host happens to be.
+    let plan = Plan { directory: settings.directory.is_some(), ..Plan::of(&launch.profile) };
+    let made = TemplateSettings {
+        runtime: settings.runtime.clone(),
+        limits: resource_limits(&plan.rlimits),
+        confinement: confinement(&plan),
+        groups: wire_groups(&groups),
+    };
+    let message = ToLauncher::Launch(Box::new(message(launch, made.clone())));
     talk::send(lifeline, &message, &[control.as_fd(), page])?;
     let template = settings.template.clone().map(|template| Making {
         template,
         title: format!("oast-template {}", launch.worker),
-        settings: TemplateSettings {
-            runtime: settings.runtime.clone(),
-            limits: resource_limits(&launch.profile.sandbox),
-            confinement: confinement(settings, &launch.profile.sandbox),
-            groups: wire_groups(&groups),
-        },
+        settings: made,
     });
     let recipe = Recipe::new(settings, &launch.profile.sandbox);
     let title = format!("oast-worker {}", launch.worker);
     Ok(Start { title, recipe, standard, template, groups, group_limits })
 }
 
-fn message(settings: &ProcessSettings, launch: &Launch, groups: &Groups) -> WireLaunch {
-    let limits = &launch.profile.limits;
+/// A launch, of what a template would make for it.
+fn message(launch: &Launch, made: TemplateSettings) -> WireLaunch {
+    let TemplateSettings { runtime, limits, confinement, groups } = made;
     WireLaunch {
         worker: launch.worker.clone(),
         epoch: launch.epoch,
-        runtime: settings.runtime.clone(),
-        message_limit: limits.message.get(),
+        runtime,
+        message_limit: launch.profile.limits.message.get(),
         low_latency: launch.profile.latency == Latency::Low,
-        limits: resource_limits(&launch.profile.sandbox),
-        confinement: confinement(settings, &launch.profile.sandbox),
-        groups: wire_groups(groups),
+        limits,
+        confinement,
+        groups,
     }
 }
 
@@ -119,27 +124,21 @@ fn group_limits(launch: &Launch, has_namespace: bool) -> groups::Limits {
     groups::Limits { memory: profile.limits.memory.map(ByteSize::get), processes, ..processor }
 }
 
-fn resource_limits(sandbox: &Sandbox) -> ResourceLimits {
-    ResourceLimits {
-        open_files: sandbox.open_files,
-        file_size: sandbox.file_size.map(ByteSize::get),
-        data: sandbox.data.map(ByteSize::get),
-        core: sandbox.core.get(),
-        stack: sandbox.stack.get(),
-    }
+fn resource_limits(limits: &Rlimits) -> ResourceLimits {
+    let &Rlimits { open_files, file_size, data, core, stack } = limits;
+    ResourceLimits { open_files, file_size, data, core, stack }
 }
 
-fn confinement(settings: &ProcessSettings, sandbox: &Sandbox) -> Confinement {
+fn confinement(plan: &Plan) -> Confinement {
     Confinement {
-        privileges: sandbox.privileges == Privileges::Dropped,
-        files: sandbox.files == Files::ReadOnly,
-        network: sandbox.network == Network::None,
-        system_calls: sandbox.system_calls == SystemCalls::Filtered,
-        // What nobody has named is where its host happens to be.
-        directory: settings.directory.is_some(),
-        scratch: sandbox.scratch.get(),
-        processes: sandbox.processes,
-        require: sandbox.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
+        privileges: plan.privileges == Privileges::Dropped,
+        files: plan.files == Files::ReadOnly,
+        network: plan.network == Network::None,
+        system_calls: plan.system_calls == SystemCalls::Filtered,
+        directory: plan.directory,
+        scratch: plan.scratch,
+        processes: plan.processes,
+        require: plan.require.iter().map(|mechanism| mechanism.name().to_owned()).collect(),
     }
 }
 

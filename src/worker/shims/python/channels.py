@@ -117,13 +117,6 @@ class Channel:
         control.send(CHANNEL_FROM_WORKER, 0, text(self.name) + u32(what) + body, payload)
 
 
-def carried(value):
-    """What a message has of a value: its body, and its payload."""
-    writer = Writer()
-    writer.value(value)
-    return b"".join(writer.parts), writer.payload
-
-
 def wait_for_channel():
     """Waits for the next frame, in the midst of an evaluation."""
     must_be_main()

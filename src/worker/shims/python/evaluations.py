@@ -113,7 +113,7 @@ def evaluate(id, body):
         return reply(id, u32(3))
     source, name, is_program = body.text(), body.text(), body.take("?")
     arguments = [body.text() for _ in range(body.take("Q"))]
-    began = Began(id, body.take("?"))
+    began = Began(id, body.take("?"), is_program)
     page[0] = id
     global current
     try:
@@ -127,23 +127,22 @@ def evaluate(id, body):
         current = 0
         return began.failed(error)
     current = 0
-    began.step(run, is_program)
+    began.step(run)
 
 
 class Began:
     """An evaluation that has begun."""
 
-    def __init__(self, id, fetch):
-        self.id, self.fetch, self.is_program = id, fetch, False
+    def __init__(self, id, fetch, is_program):
+        self.id, self.fetch, self.is_program = id, fetch, is_program
         self.wall, self.cpu, self.task = time.monotonic(), time.process_time(), None
 
-    def step(self, run, is_program):
+    def step(self, run):
         """Runs what needs nothing awaited; what does becomes a task, wholly."""
-        self.is_program = is_program
         for code in run:
             if code.co_flags & AWAITS:
                 return begin_task(self, awaiting(run))
-        self.end(lambda: execute(run, is_program))
+        self.end(lambda: execute(run, self.is_program))
 
     def end(self, result):
         """Replies with what comes out of this, which can be interrupted."""
@@ -165,7 +164,6 @@ class Began:
             return self.failed(error)
         attend(before)
         leave_if_forked(None)
-        insisting.discard(self.id)
         try:
             self.reply(carried, shown_as, payload)
         except Refused as error:
@@ -177,12 +175,10 @@ class Began:
         if not self.fetch or value is None:
             return NOTHING, "", ()
         main.__dict__["_"] = value
-        writer = Writer()
-        writer.value(value)
-        return u32(0) + b"".join(writer.parts), shown(value), writer.payload
+        body, payload = carried(value)
+        return u32(0) + body, shown(value), payload
 
     def failed(self, error):
-        insisting.discard(self.id)
         if is_interrupted(self.id) and isinstance(error, (KeyboardInterrupt, cancelled())):
             return self.reply(u32(2), None)
         if isinstance(error, SystemExit) and (error.code is None or type(error.code) is int and error.code == 0):
@@ -199,6 +195,7 @@ class Began:
         self.reply(u32(1) + text(kind[:most]) + text(message[:most]) + text(trace[-most:]), None)
 
     def reply(self, result, shown_as, payload=()):
+        insisting.discard(self.id)
         usage = pack_usage(*duration(time.monotonic() - self.wall), *duration(time.process_time() - self.cpu), 0)
         reply(self.id, result, shown_as, usage, payload)
 

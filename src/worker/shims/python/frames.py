@@ -114,11 +114,15 @@ class Control:
         length = sum(len(part) for part in payload)
         if prefix.size - 4 + len(body) + length > LIMIT:
             raise Refused(f"it has {len(body) + length} bytes, and a message may have {LIMIT}")
-        frame = prefix.pack(prefix.size - 4 + len(body) + length, VERSION, kind, 0, len(body), id) + body
         with self.writing:
-            write_all(CONTROL, frame)
+            write_all(CONTROL, framed(kind, id, body, length))
             for part in payload:
                 write_all(CONTROL, part)
+
+
+def framed(kind, id, body, payload=0):
+    """A frame, up to its payload, which has so many bytes."""
+    return prefix.pack(prefix.size - 4 + len(body) + payload, VERSION, kind, 0, len(body), id) + body
 
 
 def write_all(descriptor, data):

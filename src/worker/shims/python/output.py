@@ -1,6 +1,19 @@
 # What the code prints, and on whose behalf.
 
-class Stream(io.TextIOBase):
+class Written:
+    """What is the same for text and for bytes."""
+
+    def fileno(self):
+        return self.descriptor
+
+    def writable(self):
+        return True
+
+    def close(self):
+        self.flush()
+
+
+class Stream(Written, io.TextIOBase):
     """Writes to a pipe on behalf of whoever prints, who is told to the host before the bytes are there."""
 
     encoding, errors, newlines = "utf-8", "backslashreplace", None
@@ -10,7 +23,6 @@ class Stream(io.TextIOBase):
         self.name, self.descriptor, self.number = name, descriptor, number
         self.position, self.by, self.waiting, self.waiting_for = 0, None, [], None
         self.lock = _thread.RLock()
-        self.is_forked = False
         self.buffer = Binary(self)
 
     def write(self, text):
@@ -34,35 +46,23 @@ class Stream(io.TextIOBase):
             data, self.waiting = b"".join(self.waiting), []
             if not data:
                 return
-            if self.waiting_for != self.by and not self.is_forked:
+            if self.waiting_for != self.by and CONTROL != -1:
                 self.by = self.waiting_for
                 control.send(PRINTING, self.by, u32(self.number) + u64(self.position))
             self.position += len(data)
             write_all(self.descriptor, data)
 
-    def fileno(self):
-        return self.descriptor
-
-    def isatty(self):
-        return False
-
-    def writable(self):
-        return True
-
-    def close(self):
-        self.flush()
-
     def reconfigure(self, **_):
         self.flush()
 
 
-class Binary(io.BufferedIOBase):
+class Binary(Written, io.BufferedIOBase):
     """The same for bytes."""
 
     mode = "wb"
 
     def __init__(self, stream):
-        self.stream, self.name = stream, stream.name
+        self.stream, self.name, self.descriptor = stream, stream.name, stream.descriptor
 
     def write(self, data):
         data = bytes(data)
@@ -72,15 +72,3 @@ class Binary(io.BufferedIOBase):
 
     def flush(self):
         self.stream.flush()
-
-    def fileno(self):
-        return self.stream.descriptor
-
-    def isatty(self):
-        return False
-
-    def writable(self):
-        return True
-
-    def close(self):
-        self.flush()

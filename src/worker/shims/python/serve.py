@@ -7,7 +7,6 @@ def reset():
         loop.call_soon(loop.stop)
         run_loop()
     for began in list(tasks.values()):
-        insisting.discard(began.id)
         del tasks[began.id]
         began.reply(u32(2), None)
     ends.clear()
@@ -36,7 +35,7 @@ def after_fork():
     CONTROL = -1
     control.writing = _thread.allocate_lock()
     for stream in streams:
-        stream.is_forked, stream.lock, stream.waiting = True, _thread.RLock(), []
+        stream.lock, stream.waiting = _thread.RLock(), []
 
 
 def leave_if_forked(error):

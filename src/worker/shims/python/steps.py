@@ -49,7 +49,13 @@ def argument_of(argument, kept):
 
 
 def c_library():
-    import ctypes
-    library = ctypes.CDLL(None, use_errno=True)
-    library.syscall.restype = ctypes.c_long
-    return library
+    """Loaded once: each step asks for it."""
+    global loaded
+    if loaded is None:
+        import ctypes
+        loaded = ctypes.CDLL(None, use_errno=True)
+        loaded.syscall.restype = ctypes.c_long
+    return loaded
+
+
+loaded = None

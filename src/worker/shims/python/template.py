@@ -66,18 +66,22 @@ def what_forks_would_not_be_rid_of(program):
 
 
 def hear_host(host):
+    header, descriptors = receive(host, prefix.size)
+    return (prefix.unpack(header)[2] if len(header) == prefix.size else None), descriptors
+
+
+def receive(socket_, length):
+    """So many bytes, or fewer at the end, and the descriptors that come along: three at most."""
     import socket
-    header, ancillary, _, _ = host.recvmsg(prefix.size, socket.CMSG_SPACE(3 * 4), socket.MSG_WAITALL)
+    received, ancillary, _, _ = socket_.recvmsg(length, socket.CMSG_SPACE(3 * 4), socket.MSG_WAITALL)
     descriptors = array.array("i")
     for _, _, data in ancillary:
         descriptors.frombytes(data)
-    if len(header) < prefix.size:
-        return None, descriptors
-    return prefix.unpack(header)[2], descriptors
+    return received, descriptors
 
 
 def tell_host(kind, body):
-    write_all(0, prefix.pack(prefix.size - 4 + len(body), VERSION, kind, 0, len(body), 0) + body)
+    write_all(0, framed(kind, 0, body))
 
 
 def be_forked(plan, program, descriptors):
@@ -153,11 +157,8 @@ def confine(plan, lacking, guard):
 
 
 def hear_guard(guard):
-    import json, socket
-    header, ancillary, _, _ = guard.recvmsg(4, socket.CMSG_SPACE(3 * 4))
-    descriptors = array.array("i")
-    for _, _, data in ancillary:
-        descriptors.frombytes(data)
+    import json
+    header, descriptors = receive(guard, 4)
     if len(header) < 4:
         os._exit(0)
     length, = struct.unpack("<I", header)

@@ -143,6 +143,13 @@ class Writer:
         self.parts.append(u32(11) + u64(0) + text(type(value).__name__) + text(shown(value)))
 
 
+def carried(value):
+    """What a message has of a value: its body, and its payload."""
+    writer = Writer()
+    writer.value(value)
+    return b"".join(writer.parts), writer.payload
+
+
 def with_all_digits(convert, value):
     """A number from its digits, or the other way, however many there are."""
     limit = getattr(sys, "set_int_max_str_digits", None)
